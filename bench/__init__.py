@@ -1,0 +1,1 @@
+"""Measurements: `make bench-NAME` runs `bench/NAME.py`."""

@@ -1,0 +1,1 @@
+"""The outside world: commands, the worker loop, transports, files, metrics."""

@@ -1,0 +1,16 @@
+"""What a worker tells those who watch it."""
+
+from typing import Any
+
+
+class Observer:
+    """Hears what a worker does; the exporter's is one, this one does not listen."""
+
+    def committed(self, task: str, totals: Any, inputs: int, seconds: dict[str, float]) -> None:
+        """A batch of ``inputs`` is durable; ``seconds`` has its feed and commit times."""
+
+    def revoked(self, task: str) -> None:
+        """The task is gone from this worker."""
+
+    def alive(self) -> None:
+        """The loop has gone round once more."""

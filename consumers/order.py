@@ -1,0 +1,218 @@
+"""The order in which a replay's events and labels reach the task, and how far it has come.
+
+A label that stands beside its event is its own record: it comes with the event, or a number of events or a length
+of time later, as it would have in life. Labels of a file of their own are merged by time, events before labels at a
+tie.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from consumers.sources import Row
+from stream.decoding import RecordDecoder
+from stream.errors import RecordError
+from stream.records import Event, Input, Label, Tick, Undecodable
+
+
+class Position(Struct, frozen=True):
+    """How many rows have been fed as events and as labels, and whether the closing tick has been."""
+
+    events: int
+    labels: int
+    ended: bool = False
+
+
+class Order(Protocol):
+    """Inputs in order; ``position`` is where the next input begins."""
+
+    position: Position
+
+    def inputs(self) -> Iterator[Input]:
+        """The inputs from the position on."""
+
+
+class Delay(Struct, frozen=True):
+    """How long after its event a label comes: a number of events, or seconds."""
+
+    events: int = 0
+    seconds: float | None = None
+
+
+class SideBySide:
+    """Events with their labels in the same rows.
+
+    ``rows`` begins the rows anew. After the last row comes a tick, late enough that every label has matured.
+    """
+
+    def __init__(
+        self, rows: Callable[[], Iterator[Row]], decoder: RecordDecoder, delay: Delay, maturity: float, start: Position
+    ) -> None:
+        self._rows = rows
+        self._decoder = decoder
+        self._delay = delay
+        self._maturity = maturity
+        self.position = start
+
+    def inputs(self) -> Iterator[Input]:  # noqa: C901 - one walk, whose order is the point
+        """Yields; ``position`` counts an input as fed from the moment it is yielded."""
+        if self._delay == Delay():
+            yield from self._at_once()
+            return
+        start, delay = self.position, self._delay
+        waiting: deque[tuple[int, Label]] = deque()
+        latest = 0.0
+        rows = 0
+        for index, row in enumerate(self._rows()):
+            rows = index + 1
+            event = _event(row, self._decoder, index)
+            fresh = index >= start.events
+            now = event.time if isinstance(event, Event) and not event.ahead else latest
+            latest = max(latest, now)
+            if fresh and delay.seconds is not None:
+                # Labels due before this event come first; those due at its very time after it.
+                while waiting and waiting[0][1].time < now:
+                    yield self._release(waiting, None, index)
+            if fresh:
+                self.position = Position(rows, waiting[0][0] if waiting else index)
+                yield event
+            if isinstance(event, Event) and index >= start.labels:
+                label = self._label_of(event, index, now)
+                if label is not None:
+                    waiting.append((index, label))
+            if fresh:
+                self.position = Position(rows, waiting[0][0] if waiting else rows)
+            # Not only behind fresh rows: the start may lie between a row's event and the labels due with it.
+            while delay.seconds is None and waiting and waiting[0][0] <= index - delay.events:
+                yield self._release(waiting, now, rows)
+        while waiting:
+            yield self._release(waiting, latest if delay.seconds is None else None, rows)
+        if not start.ended:
+            self.position = Position(rows, rows, ended=True)
+            yield Tick(latest + (delay.seconds or 0.0) + self._maturity)
+
+    def _label_of(self, event: Event, index: int, now: float) -> Label | None:
+        """The label beside an event, at the time it is due; a delay in seconds runs from a believable time."""
+        label = self._decoder.label_of(event.fields)
+        if label is None:
+            return None
+        if self._delay.seconds is None:
+            return Label(event.event_id, event.time, label, index, event.ahead, event.raw)
+        return Label(event.event_id, now + self._delay.seconds, label, index, raw=event.raw)
+
+    def _at_once(self) -> Iterator[Input]:
+        """The same for labels without delay: the most frequent case, and one that needs no queue."""
+        start, label_of = self.position, self._decoder.label_of
+        latest = 0.0
+        rows = 0
+        for index, row in enumerate(self._rows()):
+            rows = index + 1
+            event = _event(row, self._decoder, index)
+            if index >= start.events:
+                self.position = Position(rows, index)
+                yield event
+            if type(event) is Event:
+                if event.time > latest and not event.ahead:
+                    latest = event.time
+                if index >= start.labels:
+                    self.position = Position(rows, rows)
+                    label = label_of(event.fields)
+                    if label is not None:
+                        yield Label(event.event_id, event.time, label, index, event.ahead, event.raw)
+        if not start.ended:
+            self.position = Position(rows, rows, ended=True)
+            yield Tick(latest + self._maturity)
+
+    def _release(self, waiting: deque[tuple[int, Label]], time: float | None, events: int) -> Label:
+        _, label = waiting.popleft()
+        self.position = Position(events, waiting[0][0] if waiting else events)
+        if time is None:
+            return label
+        return Label(label.event_id, max(time, label.time), label.label, label.offset, label.ahead, label.raw)
+
+
+class TwoFiles:
+    """Events and labels from sources of their own, each in the order of its time; merged by time.
+
+    ``skip`` names the events whose labels were used up beforehand, by the warm-up.
+    """
+
+    def __init__(
+        self,
+        events: Callable[[], Iterator[Row]],
+        labels: Callable[[], Iterator[Row]],
+        decoder: RecordDecoder,
+        maturity: float,
+        start: Position,
+        skip: frozenset[str],
+    ) -> None:
+        self._events = events
+        self._labels = labels
+        self._decoder = decoder
+        self._maturity = maturity
+        self._skip = skip
+        self._latest = 0.0
+        self.position = start
+
+    def inputs(self) -> Iterator[Input]:
+        """Yields; ``position`` counts an input as fed from the moment it is yielded."""
+        start = self.position
+        events = self._decoded(self._events, start.events, _event)
+        labels = self._decoded(self._labels, start.labels, _label)
+        event, label = next(events, None), next(labels, None)
+        while event is not None or label is not None:
+            first = event is not None and (label is None or event[1] <= label[1])
+            index, _, record = event if first else label  # type: ignore[misc] # one of them is there
+            at = self.position
+            if first:
+                self.position = Position(index + 1, at.labels)
+                event = next(events, None)
+            else:
+                self.position = Position(at.events, index + 1)
+                label = next(labels, None)
+                if isinstance(record, Label) and record.event_id in self._skip:
+                    continue
+            yield record
+        if not start.ended:
+            self.position = Position(self.position.events, self.position.labels, ended=True)
+            yield Tick(self._latest + self._maturity)
+
+    def _decoded(
+        self, rows: Callable[[], Iterator[Row]], start: int, decode: Callable[[Row, RecordDecoder, int], Any]
+    ) -> Iterator[tuple[int, float, Input]]:
+        """Each row as a record under the time it is merged by: one that has none goes with the row before it."""
+        time = float("-inf")
+        for index, row in enumerate(rows()):
+            record = decode(row, self._decoder, index)
+            if isinstance(record, Event | Label):
+                # One whose time is past belief must not hold up all that follow it.
+                time = time if record.ahead else max(time, record.time)
+                self._latest = max(self._latest, 0.0 if record.ahead else record.time)
+            if index >= start:
+                yield index, time, record
+
+
+def _event(row: Row, decoder: RecordDecoder, index: int) -> Event | Undecodable:
+    fields, raw = row
+    if isinstance(fields, RecordError):
+        return _undecodable("events", fields, raw, index)
+    try:
+        return decoder.event(fields, index, float(index), raw)
+    except RecordError as error:
+        return _undecodable("events", error, raw, index)
+
+
+def _label(row: Row, decoder: RecordDecoder, index: int) -> Label | Undecodable:
+    fields, raw = row
+    if isinstance(fields, RecordError):
+        return _undecodable("labels", fields, raw, index)
+    try:
+        return decoder.label(fields, index, float(index), raw)
+    except RecordError as error:
+        return _undecodable("labels", error, raw, index)
+
+
+def _undecodable(source: str, error: RecordError, raw: bytes | None, index: int) -> Undecodable:
+    return Undecodable(source, str(error), error.field, index, raw or b"")

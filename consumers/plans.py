@@ -1,0 +1,150 @@
+"""What to replay and how: the plan, and how it is read from the words of ``rotwatch replay``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from consumers.order import Delay
+from consumers.settings import find_stream
+from consumers.sources import Source, open_source
+from stream.config import Features, Settings, Stream
+from stream.config import Worker as WorkerSettings
+from stream.duration import DURATION_FORM, Duration
+from stream.errors import SettingError
+from stream.online import find
+
+FIELDS = ("event_id", "time", "label")
+
+
+class Plan(Struct):
+    """What to replay and how.
+
+    ``stream`` None: settings are read off the first rows. ``where`` keeps rows whose columns have these values. ``segment`` is
+    a length or the positions where segments begin; 0 is none. ``fields`` are columns for ids, times and labels, ``mapped`` all
+    columns that must be there.
+    """
+
+    name: str
+    source: Source
+    stream: Stream | None = None
+    fields: dict[str, str] = {}
+    mapped: dict[str, str] = {}
+    ignore: list[str] = []
+    labels: Source | None = None
+    delay: Delay = Delay()
+    warm_up: int | None = None
+    where: dict[str, str] = {}
+    limit: int | None = None
+    segment: int | list[int] = 0
+    speed: float = 0.0
+    monitor: bool = True
+    out: Path | None = None
+    form: str = "jsonl"
+    fresh: bool = False
+    worker: WorkerSettings = WorkerSettings()
+
+
+def make(
+    settings: Settings,
+    *,
+    source: str,
+    stream: str | None,
+    mapping: dict[str, str],
+    ignore: list[str],
+    where: dict[str, str],
+    labels: str | None,
+    label_delay: str,
+    segment: str,
+    speed: str,
+    input_format: str | None,
+    models: dict[str, str | None],
+) -> Plan:
+    """A plan; raises SettingError and SourceError."""
+    chosen = find_stream(settings, stream) if stream else None
+    decoder = find("decoder", chosen.decoder, {}) if chosen is not None and chosen.decoder else None
+    fields = {name: column for name, column in mapping.items() if name in FIELDS}
+    renamed = {name: column for name, column in mapping.items() if name not in FIELDS}
+    if chosen is not None:
+        given = {name: spec for name, spec in models.items() if spec}
+        if given.get("baseline") == "none":
+            given["serving"] = "online"
+        chosen = msgspec.structs.replace(chosen, features=_renamed(chosen, renamed), **given)
+    elif renamed:
+        raise SettingError("--map", next(iter(renamed)), f"one of {', '.join(FIELDS)}, unless --stream names a stream")
+    elif any(models.values()):
+        raise SettingError("--stream", None, "a stream's name, where --baseline or --online is given")
+    return Plan(
+        name=stream or "replay",
+        source=open_source(source, input_format, decoder),
+        stream=chosen,
+        fields=fields,
+        mapped=mapping,
+        ignore=ignore,
+        labels=open_source(labels, None, decoder) if labels else None,
+        delay=_delay(label_delay),
+        where=where,
+        segment=_segment(segment),
+        speed=_speed(speed),
+        worker=settings.worker,
+    )
+
+
+def pairs(option: str, words: Sequence[str]) -> dict[str, str]:
+    """NAME=VALUE words as a table.
+
+    >>> pairs("--map", ["label=fraud"])
+    {'label': 'fraud'}
+    """
+    table = {}
+    for word in words:
+        name, sign, value = word.partition("=")
+        if not name or not sign:
+            raise SettingError(option, word, "NAME=VALUE")
+        table[name] = value
+    return table
+
+
+def _renamed(stream: Stream, renamed: dict[str, str]) -> Features:
+    """The stream's features with columns that go by another name in this input."""
+    features = stream.features
+    unknown = [name for name in renamed if name not in features.columns]
+    if unknown:
+        raise SettingError("--map", unknown[0], f"one of {', '.join([*FIELDS, *features.columns])}")
+    lists = {
+        name: [renamed.get(column, column) for column in getattr(features, name) if renamed.get(column, column)]
+        for name in ("text", "numeric", "categorical")
+    }
+    onehot = {renamed.get(column, column): known for column, known in features.onehot.items()}
+    return msgspec.structs.replace(features, **lists, onehot=onehot)
+
+
+def _delay(word: str) -> Delay:
+    if word.isdecimal():
+        return Delay(events=int(word))
+    try:
+        return Delay(seconds=Duration.parse(word))
+    except ValueError:
+        raise SettingError("--label-delay", word, f"a number of events, or {DURATION_FORM}") from None
+
+
+def _segment(word: str) -> int | list[int]:
+    parts = word.replace(" ", "").split(",")
+    if not all(part.isdecimal() for part in parts):
+        raise SettingError("--segment", word, "a number of rows, or row numbers by commas")
+    return int(word) if len(parts) == 1 else [int(part) for part in parts]
+
+
+def _speed(word: str) -> float:
+    if word == "max":
+        return 0.0
+    if word == "realtime":
+        return 1.0
+    try:
+        speed = float(word.removeprefix("x"))
+    except ValueError:
+        speed = 0.0
+    if not word.startswith("x") or not 0 < speed < float("inf"):
+        raise SettingError("--speed", word, "max, realtime, or a multiple such as x100")
+    return speed

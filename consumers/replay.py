@@ -1,0 +1,140 @@
+"""Replay: a file's events through scorer and monitor, as if they came now; the data scientist's door.
+
+The first rows are the warm-up: with their labels they train both models. From then on each event is predicted before
+its label is known. With an output folder the state lives in one SQLite file there, so that a replay that was killed
+goes on where it was; when all is done the folder holds the results, and the state file goes.
+"""
+
+import os
+import resource
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from consumers.local import LocalTransport
+from consumers.observer import Observer
+from consumers.plans import Plan
+from consumers.results import Results, write_results
+from consumers.seal import default_key_file, load_key
+from consumers.start import Run
+from consumers.store import KINDS, Store
+from consumers.worker import Worker
+from stream.chain import Chain
+from stream.errors import StateError
+from stream.records import Alarm
+
+STATE = "state.sqlite"
+
+
+class Progress(Observer):
+    """Hears each commit; ``latest`` is the last published copy of the totals."""
+
+    def __init__(self, listeners: Sequence[Observer] = ()) -> None:
+        self.listeners = listeners
+        self.latest: Any = None
+
+    def committed(self, task: str, totals: Any, inputs: int, seconds: dict[str, float]) -> None:
+        """Keep the totals and pass them on."""
+        self.latest = totals
+        for listener in self.listeners:
+            listener.committed(task, totals, inputs, seconds)
+
+    def alive(self) -> None:
+        """Pass it on."""
+        for listener in self.listeners:
+            listener.alive()
+
+    def revoked(self, task: str) -> None:
+        """Pass it on."""
+        for listener in self.listeners:
+            listener.revoked(task)
+
+
+def replay(
+    plan: Plan,
+    listeners: Sequence[Observer] = (),
+    stop: Callable[[], bool] = lambda: False,
+    at_step: Callable[[str], None] = lambda _: None,
+) -> Results | None:
+    """Run a plan to its end and answer with the results; None if ``stop`` said so first.
+
+    Raises SettingError, SourceError, TrainingError, StateError, ModelError and TransportError. ``at_step`` hears each
+    step of a commit.
+    """
+    store, started = _open_store(plan, at_step)
+    try:
+        run = Run(plan, store, started)
+        progress = Progress(listeners)
+        transport = LocalTransport(store, run.order, plan.speed)
+        worker = Worker(
+            transport,
+            lambda _: run.task(),
+            batch=plan.worker.batch,
+            checkpoint_every=plan.worker.checkpoint_every,
+            retries=5,
+            observer=progress,
+            stop=stop,
+        )
+        began, cpu = time.perf_counter(), time.process_time()
+        ended = worker.run()
+        took, cpu = time.perf_counter() - began, time.process_time() - cpu
+        if not ended:
+            return None
+        chain = worker.tasks["replay"].task
+        assert isinstance(chain, Chain)  # noqa: S101 - run.task makes nothing else
+        return _finish(plan, store, run, chain, took, cpu)
+    finally:
+        store.close()
+
+
+def _open_store(plan: Plan, at_step: Callable[[str], None]) -> tuple[Store, float]:
+    path = None
+    if plan.out is not None:
+        path = plan.out / STATE
+        try:
+            plan.out.mkdir(parents=True, exist_ok=True)
+            if plan.fresh:
+                for name in (STATE, f"{STATE}-wal", f"{STATE}-shm"):
+                    (plan.out / name).unlink(missing_ok=True)
+            elif (plan.out / "summary.json").exists() and not path.exists():
+                raise StateError(f"{plan.out}: holds a finished replay; name another --out, or begin anew with --fresh")
+            probe = plan.out / f".write-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise StateError(f"{plan.out}: results cannot be written there: {error.strerror}") from error
+        key_file = plan.worker.checkpoint_key_file
+        key = load_key(Path(key_file) if key_file else default_key_file())
+    else:
+        key = os.urandom(32)
+    keep = KINDS if path is not None else ("alarms",)
+    store = Store(path, key, tuple(kind for kind in keep if kind != "labelled"), at_step)
+    return store, time.time()
+
+
+def _finish(plan: Plan, store: Store, run: Run, chain: Chain, seconds: float, cpu: float) -> Results:
+    totals = chain.totals()
+    board = chain.board
+    assert board is not None  # noqa: S101 - task() always puts one in
+    alarms = [alarm for lines in store.outputs("alarms") for alarm in msgspec.json.Decoder(Alarm).decode_lines(lines)]
+    results = Results(
+        stream=plan.name,
+        settings=run.settings.stream,
+        totals=totals,
+        models=board.models(),
+        segments=board.segments(),
+        alarms=alarms,
+        unused=run.unused,
+        seconds=seconds,
+        cpu_seconds=cpu,
+        peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        digest=chain.digest(),
+    )
+    if plan.out is not None:
+        write_results(plan.out, results, store, plan.form)
+        for name in (STATE, f"{STATE}-wal", f"{STATE}-shm"):
+            (plan.out / name).unlink(missing_ok=True)
+    return results

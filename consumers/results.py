@@ -1,0 +1,151 @@
+"""What a replay leaves behind: a table for the terminal, files for the next program."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from rich import box
+from rich.table import Table
+
+from consumers.store import Store
+from stream.chain import ChainTotals
+from stream.config import Stream
+from stream.errors import SettingError, StateError
+from stream.prequential import MODELS
+from stream.records import Alarm
+
+FILES = {"predictions": "predictions", "alarms": "alarms", "dead_letters": "dead-letters"}
+
+
+class Results(Struct):
+    """A replay's results; all figures are from after the warm-up."""
+
+    stream: str
+    settings: Stream
+    totals: ChainTotals
+    models: dict[str, dict[str, Any]]
+    segments: list[dict[str, Any]]
+    alarms: list[Alarm]
+    unused: dict[str, int]
+    seconds: float
+    cpu_seconds: float
+    peak_rss_bytes: int
+    digest: str
+
+    def summary(self) -> dict[str, Any]:
+        """The content of ``summary.json``."""
+        scoring = self.totals.scoring
+        monitoring = self.totals.monitoring
+        inputs, labels = scoring.inputs, scoring.labels
+        return {
+            "stream": self.stream,
+            "events": inputs.events,
+            "labels": inputs.labels,
+            "joined": labels.joined,
+            "predictions": inputs.predicted,
+            "dead_letters": inputs.events_dead + inputs.labels_dead,
+            "events_per_second": inputs.events / self.seconds if self.seconds else None,
+            "peak_rss_bytes": self.peak_rss_bytes,
+            "digest": self.digest,
+            "models": self.models,
+            "alarms": [
+                {name: getattr(alarm, name) for name in ("position", "event_id", "time", "kind", "verdict", "evidence")}
+                for alarm in self.alarms
+            ],
+            "retrains": [],
+            "segments": self.segments,
+            "verdict": None if monitoring is None else monitoring.verdict,
+            "fates": {
+                **msgspec.structs.asdict(inputs),
+                **msgspec.structs.asdict(labels),
+                "waiting": scoring.waiting,
+                "early": scoring.early,
+            },
+            "warm_up_unused": self.unused,
+            "versions": {"online": scoring.online_version, "baseline": scoring.baseline_version},
+            "cpu_seconds": self.cpu_seconds,
+        }
+
+
+def write_results(folder: Path, results: Results, store: Store, form: str) -> None:
+    """Write predictions, alarms, dead letters and summary; each file appears whole or not at all, the summary last."""
+    try:
+        for kind, name in FILES.items():
+            path = folder / f"{name}.{form}"
+            beside = path.with_suffix(path.suffix + ".part")
+            if form == "parquet":
+                _parquet(beside, store, kind)
+            else:
+                with beside.open("wb") as file:
+                    for lines in store.outputs(kind):
+                        file.write(lines)
+                    file.flush()
+                    os.fsync(file.fileno())
+            beside.replace(path)
+        beside = folder / "summary.json.part"
+        beside.write_bytes(msgspec.json.format(msgspec.json.encode(results.summary())) + b"\n")
+        beside.replace(folder / "summary.json")
+    except OSError as error:
+        raise StateError(
+            f"{folder}: results cannot be written: {error.strerror}; run the same again to finish"
+        ) from error
+
+
+def _parquet(path: Path, store: Store, kind: str) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    writer = None
+    for lines in store.outputs(kind):
+        rows = msgspec.json.Decoder().decode_lines(lines)
+        table = pa.Table.from_pylist(rows, schema=None if writer is None else writer.schema)
+        writer = writer or parquet.ParquetWriter(path, table.schema)
+        writer.write_table(table)
+    if writer is None:
+        parquet.write_table(pa.table({"event_id": pa.array([], pa.string())}), path)
+    else:
+        writer.close()
+
+
+def check_form(form: str) -> None:
+    """Raises SettingError for a form of output that cannot be written."""
+    if form not in ("jsonl", "parquet"):
+        raise SettingError("--format", form, "jsonl or parquet")
+    if form == "parquet":
+        try:
+            import pyarrow as pa  # noqa: F401 - only whether it is there
+        except ImportError:
+            raise SettingError(
+                "--format", form, "jsonl, unless the extra is there: pip install 'rotwatch[parquet]'"
+            ) from None
+
+
+def figures_table(results: Results) -> Table:
+    """The models' figures, overall and by segment."""
+    probable = results.settings.kind != "anomaly"
+    names = ["accuracy", "log_loss"] if probable else ["roc_auc", "average_precision"]
+    titles = {"accuracy": "accuracy", "log_loss": "log loss", "roc_auc": "ROC AUC", "average_precision": "avg. prec."}
+    table = Table(
+        title=f"{results.stream}: after the warm-up", title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0)
+    )
+    table.add_column("from row", justify="right")
+    table.add_column("labelled", justify="right")
+    for model in MODELS:
+        for name in names:
+            table.add_column(f"{model}\n{titles[name]}", justify="right")
+    for segment in results.segments:
+        row = [_number(segment[model][name]) for model in MODELS for name in names]
+        table.add_row(f"{segment['first']:,}", f"{segment['labelled']:,}", *row)
+    if results.segments:
+        table.add_section()
+    labelled = results.totals.scoring.losses["served"][0]
+    table.add_row("all", f"{labelled:,}", *[_number(results.models[model][name]) for model in MODELS for name in names])
+    return table
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"

@@ -1,0 +1,111 @@
+"""A replay on the terminal: progress while it runs, tables when it is done."""
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from consumers.observer import Observer
+from consumers.plans import Plan
+from consumers.replay import replay
+from consumers.results import Results, check_form, figures_table
+from stream.config import Metrics
+from stream.prequential import MODELS
+
+
+class Bar(Observer):
+    """Shows how far a replay is, its rate, and both models' recent error."""
+
+    def __init__(self, progress: Progress, plan: Plan) -> None:
+        self.progress = progress
+        self.plan = plan
+        self.task = progress.add_task(plan.name, total=1.0)
+        self.began = time.monotonic()
+        self.shown = 0.0
+
+    def committed(self, task: str, totals: Any, inputs: int, seconds: dict[str, float]) -> None:
+        """Redraw, at most ten times a second."""
+        now = time.monotonic()
+        if now - self.shown < 0.1:
+            return
+        self.shown = now
+        scoring = totals.scoring
+        events = scoring.inputs.events
+        errors = " ".join(
+            f"{model} {decayed['error']:.1%}" for model in MODELS[:2] if (decayed := scoring.losses[model][2])
+        )
+        rate = events / max(now - self.began, 1e-9)
+        text = f"{events:,} events, {rate:,.0f}/s" + (f", recent error: {errors}" if errors else "")
+        self.progress.update(self.task, completed=self.plan.source.fraction() or 0.0, description=text)
+
+
+def show(plan: Plan, metrics: Metrics, port: int | None, stop: Callable[[], bool]) -> Results | None:
+    """Run a plan with a progress bar and print its results; None if it was stopped."""
+    check_form(plan.form)
+    console = Console()
+    quiet = Console(stderr=True)
+    with ExitStack() as stack:
+        listeners: list[Observer] = []
+        if port is not None:
+            listeners.append(_serve(stack, plan.name, metrics, port))
+        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+        progress = stack.enter_context(Progress(*columns, console=quiet, transient=True, disable=not quiet.is_terminal))
+        results = replay(plan, [*listeners, Bar(progress, plan)], stop)
+    if results is not None:
+        report(console, plan, results)
+    return results
+
+
+def _serve(stack: ExitStack, name: str, metrics: Metrics, port: int) -> Observer:
+    from prometheus_client import CollectorRegistry
+
+    from consumers.exporter import Exporter
+    from consumers.health import HealthServer
+
+    registry = CollectorRegistry()
+    exporter = Exporter(name, registry)
+    stack.enter_context(HealthServer(registry, exporter, metrics.host, port))
+    return exporter
+
+
+def report(console: Console, plan: Plan, results: Results) -> None:
+    """Print what a replay found."""
+    if plan.stream is None:
+        features = results.settings.features
+        parts = [f"{kind}: {', '.join(getattr(features, kind))}" for kind in ("text", "numeric", "categorical")]
+        console.print(
+            f"Read off the first rows: {results.settings.kind}; {'; '.join(p for p in parts if p[-2] != ':')}"
+        )
+    console.print(figures_table(results))
+    scoring = results.totals.scoring
+    inputs, labels = scoring.inputs, scoring.labels
+    console.print(
+        f"{inputs.events:,} events = {inputs.predicted:,} predicted + {inputs.repeated:,} repeated + "
+        f"{inputs.events_dead:,} dead letters; {inputs.labels:,} labels: {labels.joined:,} joined, "
+        f"{labels.orphaned:,} orphaned, {labels.duplicate:,} duplicate, {labels.conflicting:,} conflicting, "
+        f"{inputs.labels_dead:,} dead letters, {scoring.early:,} early; {scoring.waiting:,} events still wait."
+    )
+    for reason, count in sorted(results.unused.items(), key=lambda item: -item[1])[:3]:
+        console.print(f"{count:,} warm-up rows left out: {reason}", highlight=False)
+    if inputs.ahead:
+        console.print(
+            f"{inputs.ahead:,} records have a time in the future and moved no clock; is the unit of time right "
+            "(fields.time_unit)?"
+        )
+    alarms = results.alarms
+    for alarm in alarms[:20]:
+        figures = ", ".join(f"{name} {value:.4g}" for name, value in alarm.detail.items())
+        console.print(f"alarm at row {alarm.position:,}: {alarm.verdict} ({alarm.kind}: {figures})", highlight=False)
+    if len(alarms) > 20:
+        console.print(f"... and {len(alarms) - 20:,} more alarms")
+    verdict = results.totals.monitoring.verdict if results.totals.monitoring else None
+    console.print(
+        f"verdict: {verdict or '-'}; {len(alarms):,} alarms; "
+        f"{inputs.events / max(results.seconds, 1e-9):,.0f} events/s; "
+        f"peak memory {results.peak_rss_bytes / 2**20:,.0f} MiB; digest {results.digest[:16]}"
+    )
+    if plan.out is not None:
+        console.print(f"results in {plan.out}: summary.json, predictions, alarms and dead letters ({plan.form})")

@@ -1,0 +1,70 @@
+"""Checkpoints hold pickles, and unpickling runs what it is told: none is read that the key has not sealed.
+
+A seal is HMAC-SHA256 over the checkpoint and the place it belongs to, so that neither a changed checkpoint nor
+another task's passes.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+from stream.errors import StateError
+
+KEY_BYTES = 32
+MAC_BYTES = 32
+
+
+def default_key_file() -> Path:
+    """Where the key is kept unless a setting says otherwise: in the user's state folder, readable by the user only."""
+    home = os.environ.get("XDG_STATE_HOME")
+    base = Path(home) if home else Path.home() / ".local" / "state"
+    return base / "rotwatch" / "checkpoint.key"
+
+
+def load_key(path: Path) -> bytes:
+    """The key in a file, made on first use; raises StateError where it can be neither read nor made."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = secrets.token_bytes(KEY_BYTES)
+        # Written whole beside its place and then linked into it: two processes that start together get one key.
+        beside = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        if not path.exists():
+            beside.write_bytes(b"")
+            beside.chmod(0o600)
+            beside.write_bytes(made)
+            try:
+                os.link(beside, path)
+            except FileExistsError:
+                pass
+            finally:
+                beside.unlink()
+        key = path.read_bytes()
+    except OSError as error:
+        raise StateError(f"the checkpoint key {path} cannot be read or made: {error.strerror}") from error
+    if len(key) < KEY_BYTES:
+        raise StateError(f"the checkpoint key {path} has {len(key)} bytes, not {KEY_BYTES}: remove it to have one made")
+    return key
+
+
+def seal(key: bytes, place: str, payload: bytes) -> bytes:
+    """The payload with its seal in front.
+
+    >>> unseal(b"k" * 32, "spam/0/7", seal(b"k" * 32, "spam/0/7", b"state"))
+    b'state'
+    """
+    return _mac(key, place, payload) + payload
+
+
+def unseal(key: bytes, place: str, sealed: bytes) -> bytes:
+    """The payload of a sealed checkpoint; raises StateError where the seal is not this key's for this place."""
+    mac, payload = sealed[:MAC_BYTES], sealed[MAC_BYTES:]
+    if not hmac.compare_digest(mac, _mac(key, place, payload)):
+        raise StateError(f"the checkpoint at {place} is not sealed with this machine's key: damaged, moved or not ours")
+    return payload
+
+
+def _mac(key: bytes, place: str, payload: bytes) -> bytes:
+    head = place.encode()
+    return hmac.digest(key, len(head).to_bytes(4, "big") + head + payload, hashlib.sha256)

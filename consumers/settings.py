@@ -1,0 +1,46 @@
+"""Reading the settings file: the built-in streams, and the user's file laid over them."""
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+
+from stream import config
+from stream.config import Settings, Stream
+from stream.errors import SettingError, SourceError
+
+
+def load(path: Path | None) -> Settings:
+    """The settings of a file (None: the built-in ones alone).
+
+    Raises SourceError for a file that cannot be read as TOML, SettingError for what is wrong in it.
+    """
+    table = tomllib.loads(resources.files("stream").joinpath("streams.toml").read_text("utf-8"))
+    if path is not None:
+        try:
+            table = config.merge(table, tomllib.loads(path.read_text("utf-8")))
+        except OSError as error:
+            raise SourceError(f"{path}: {error.strerror}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SourceError(f"{path}: is no TOML: {error}") from error
+    return config.read(table)
+
+
+def find_stream(settings: Settings, name: str) -> Stream:
+    """The stream of a name; raises SettingError, which lists those that there are."""
+    if name not in settings.streams:
+        raise SettingError("--stream", name, f"one of {', '.join(settings.streams)}")
+    return settings.streams[name]
+
+
+def check_models(settings: Settings) -> None:
+    """See that every model and decoder that the settings name is there; raises SettingError."""
+    from stream import baseline, online
+
+    for name, stream in settings.streams.items():
+        key = f"streams.{name}"
+        if not stream.online.startswith("field:"):
+            online.find(f"{key}.online", stream.online, online.FACTORIES)
+        if stream.baseline != "none" and not stream.baseline.startswith("field:"):
+            online.find(f"{key}.baseline", stream.baseline, baseline.FACTORIES)
+        if stream.decoder:
+            online.find(f"{key}.decoder", stream.decoder, {})

@@ -1,0 +1,262 @@
+"""Where a replay's rows come from: a file, standard input, a data set of river's, or a simulator.
+
+A row is (fields, raw bytes): fields is a table, or a RecordError where the bytes are none. The same source can be
+read again from its beginning, and then gives the same rows.
+"""
+
+import csv
+import gzip
+import sys
+import tempfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from stream.errors import RecordError, SourceError
+
+Row = tuple[dict[str, Any] | RecordError, bytes | None]
+
+Decoder = Callable[[bytes], Any]
+
+LONGEST_RECORD = 32 * 1024 * 1024
+"""A longer line is cut here and becomes a dead letter: a file without line ends must not fill the memory."""
+
+SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+
+
+class Source:
+    """Rows that can be read again; ``name`` says where they come from."""
+
+    def __init__(self, name: str, read: Callable[[], Iterable[Row]], size: Callable[[], float | None]) -> None:
+        self.name = name
+        self._read = read
+        self._size = size
+
+    def rows(self) -> Iterator[Row]:
+        """All rows from the first on; raises SourceError where they cannot be read."""
+        return iter(self._read())
+
+    def fraction(self) -> float | None:
+        """How much of it has been read, 0 to 1; None where that cannot be known."""
+        return self._size()
+
+
+def open_source(spec: str, form: str | None = None, decoder: Decoder | None = None) -> Source:
+    """The source that a user names: ``-``, a file, ``simulator:mail``, or the name of a ``river.datasets`` class.
+
+    ``form`` is jsonl, csv or parquet where the name does not say it. Raises SourceError.
+    """
+    if spec == "simulator:mail":
+        from stream.simulators.mail import MailSimulator
+
+        return simulated(spec, lambda: MailSimulator().rows(20_000), 20_000)
+    if spec == "-":
+        return _stdin(form or "jsonl", decoder)
+    path = Path(spec)
+    try:
+        there = path.exists()
+    except OSError as error:
+        raise SourceError(f"{spec}: {error.strerror}") from error
+    if not there:
+        found = _river(spec)
+        if found is not None:
+            return found
+        raise SourceError(f"{spec}: no such file, and no data set of river.datasets has that name")
+    if not path.is_file():
+        raise SourceError(f"{spec}: is no file")
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    zipped = bool(suffixes) and suffixes[-1] == ".gz"
+    form = form or next((SUFFIXES[suffix] for suffix in reversed(suffixes) if suffix in SUFFIXES), None)
+    if form is None:
+        raise SourceError(f"{spec}: say what it holds with --input-format jsonl, csv or parquet")
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise SourceError(f"{spec}: {error.strerror}") from error
+    if form == "parquet":
+        return _parquet(path)
+    reader = _Counted(path, zipped=zipped)
+    return Source(spec, lambda: _lines(reader.open(), form, decoder), reader.fraction)
+
+
+def simulated(name: str, make: Callable[[], Iterable[Any]], size: int) -> Source:
+    """A source of ``size`` rows that ``make`` begins anew each time."""
+    seen = [0]
+
+    def read() -> Iterator[Row]:
+        for index, row in enumerate(make()):
+            seen[0] = index + 1
+            yield dict(row), None
+
+    return Source(name, read, lambda: seen[0] / size)
+
+
+class _Counted:
+    """A file that knows how much of it has been read, by bytes on disk."""
+
+    def __init__(self, path: Path, *, zipped: bool) -> None:
+        self.path = path
+        self.zipped = zipped
+        self.size = max(1, path.stat().st_size)
+        self.file: IO[bytes] | None = None
+
+    def open(self) -> IO[bytes]:
+        self.file = self.path.open("rb")
+        return gzip.GzipFile(fileobj=self.file) if self.zipped else self.file  # type: ignore[return-value] # reads alike
+
+    def fraction(self) -> float | None:
+        return None if self.file is None or self.file.closed else self.file.tell() / self.size
+
+
+def _lines(file: IO[bytes], form: str, decoder: Decoder | None) -> Iterator[Row]:
+    try:
+        yield from _csv(file) if form == "csv" else _jsonl(file, decoder)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        yield RecordError("", f"the compressed file is damaged or cut off here, no more can be read: {error}"), b""
+    except OSError as error:
+        raise SourceError(f"the input cannot be read on: {error.strerror}") from error
+    finally:
+        file.close()
+
+
+def _jsonl(file: IO[bytes], decoder: Decoder | None) -> Iterator[Row]:
+    decode = msgspec.json.Decoder(dict[str, Any]).decode if decoder is None else decoder
+    while line := file.readline(LONGEST_RECORD):
+        if len(line) >= LONGEST_RECORD and not line.endswith(b"\n"):
+            while (rest := file.readline(LONGEST_RECORD)) and not rest.endswith(b"\n"):
+                pass
+            yield RecordError("", f"the record is longer than {LONGEST_RECORD} bytes; only its beginning is kept"), line
+            continue
+        line = line.rstrip(b"\r\n")
+        if line and not line.isspace():
+            yield _decoded(decode, line), line
+
+
+def _decoded(decode: Decoder, line: bytes) -> dict[str, Any] | RecordError:
+    try:
+        fields = decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return RecordError("", f"is no JSON object: {error}")
+    except Exception as error:  # noqa: BLE001 - a decoder of the user's
+        return RecordError("", f"the decoder refused it: {type(error).__name__}: {error}")
+    if not isinstance(fields, dict):
+        return RecordError("", "the decoder gave no table of fields")
+    return fields
+
+
+def _csv(file: IO[bytes]) -> Iterator[Row]:  # noqa: C901 - one branch a kind of broken row
+    csv.field_size_limit(LONGEST_RECORD)
+    taken: list[bytes] = []
+
+    def lines() -> Iterator[str]:
+        while line := file.readline(LONGEST_RECORD):
+            taken.append(line)
+            yield line.decode("utf-8", errors="surrogateescape").removeprefix("\ufeff")
+
+    reader = csv.reader(lines())
+    header: list[str] | None = None
+    while True:
+        taken.clear()
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield RecordError("", f"is no CSV row: {error}"), b"".join(taken)
+            continue
+        if header is None:
+            header = cells
+            if not all(_is_utf8(cell) for cell in header):
+                raise SourceError("the CSV header is not UTF-8: convert the file first, e.g. with iconv")
+        elif cells:
+            raw = b"".join(taken).rstrip(b"\r\n")
+            if len(cells) != len(header):
+                yield RecordError("", f"has {len(cells)} cells where the header has {len(header)}"), raw
+            elif not all(_is_utf8(cell) for cell in cells):
+                yield RecordError("", "is not UTF-8"), raw
+            else:
+                yield dict(zip(header, cells, strict=True)), raw
+
+
+def _is_utf8(cell: str) -> bool:
+    """Whether no byte of the cell had to be escaped."""
+    return cell.isascii() or not any("\udc80" <= mark <= "\udcff" for mark in cell)
+
+
+def _parquet(path: Path) -> Source:
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError:
+        raise SourceError(f"{path}: Parquet needs the extra: pip install 'rotwatch[parquet]'") from None
+    seen, size = [0], [1]
+
+    def read() -> Iterator[Row]:
+        try:
+            with parquet.ParquetFile(path) as file:
+                size[0], seen[0] = max(1, file.metadata.num_rows), 0
+                for batch in file.iter_batches(batch_size=1024):
+                    for row in batch.to_pylist():
+                        seen[0] += 1
+                        yield {name: _plain(value) for name, value in row.items()}, None
+        except (ArrowException, OSError) as error:
+            raise SourceError(f"{path}: cannot be read as Parquet: {error}") from error
+
+    return Source(str(path), read, lambda: seen[0] / size[0])
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return None if value != value else value  # noqa: PLR0124 - NaN is how Parquet files write "missing"
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp()
+    return float(value) if isinstance(value, Decimal) else value
+
+
+def _river(name: str) -> Source | None:
+    from river import datasets
+
+    found = getattr(datasets, name, None)
+    if not isinstance(found, type) or not issubclass(found, datasets.base.Dataset):
+        return None
+    dataset: Any = found()  # type: ignore[call-arg] # the named data sets take no arguments, their base does
+    if isinstance(dataset, datasets.base.RemoteDataset) and not dataset.is_downloaded:
+        raise SourceError(f"{name}: river has not downloaded it; call river.datasets.{name}().download() first")
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for x, y in dataset:
+            yield {**(x if isinstance(x, dict) else {"text": x}), "label": y}
+
+    return simulated(f"river.datasets.{name}", rows, dataset.n_samples or 1)
+
+
+def _stdin(form: str, decoder: Decoder | None) -> Source:
+    if form == "parquet":
+        raise SourceError("-: Parquet cannot be read from standard input; give the file's name")
+    spool = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+
+    class Tee:
+        """Standard input that can be read again: what has come is kept in an unnamed file."""
+
+        def __init__(self) -> None:
+            self.at = 0
+
+        def readline(self, most: int) -> bytes:
+            spool.seek(self.at)
+            line = spool.readline(most)
+            if not line:
+                line = sys.stdin.buffer.readline(most)
+                spool.write(line)
+            self.at += len(line)
+            return line
+
+        def close(self) -> None:
+            pass
+
+    return Source("standard input", lambda: _lines(Tee(), form, decoder), lambda: None)  # type: ignore[arg-type] # what _lines uses of a file

@@ -1,0 +1,250 @@
+"""How a replay begins: what it settles at its first start, and reads back from its state at every other."""
+
+import hashlib
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from consumers.infer import infer
+from consumers.order import Order, Position, SideBySide, TwoFiles
+from consumers.plans import Plan
+from consumers.sources import Row, Source
+from consumers.store import Store
+from stream import baseline
+from stream.chain import Chain
+from stream.config import Fields, Stream, check_stream, dump, undump
+from stream.decoding import RecordDecoder
+from stream.errors import RecordError, SettingError, SourceError, StateError
+from stream.given import GivenScore
+from stream.models import Models
+from stream.monitoring import MonitoringTask
+from stream.scoreboard import Scoreboard
+from stream.scoring import ScoringTask
+from stream.warmup import warm_up
+
+LOOK_AT = 1_000
+"""So many rows tell which columns there are."""
+
+
+class Run:
+    """One replay's inputs and models: made at the first start, read back from the store at every other."""
+
+    def __init__(self, plan: Plan, store: Store, now: float) -> None:
+        self.plan = plan
+        self.store = store
+        known = store.get("resolved")
+        identity = _identity(plan)
+        if known is not None and store.get("identity") != identity:
+            raise StateError(
+                f"{plan.out}: holds a replay of other inputs or settings that has not ended; "
+                "name another --out, or begin anew with --fresh"
+            )
+        self.rows = Rows(plan.source, plan.where, plan.limit)
+        if known is None:
+            self._begin(identity, now)
+        else:
+            self._go_on(known)
+
+    def _begin(self, identity: bytes, now: float) -> None:
+        plan = self.plan
+        first = list(islice(self.rows(), max(LOOK_AT, plan.warm_up or 0)))
+        tables = [fields for fields, _ in first if isinstance(fields, dict)]
+        if not first:
+            raise SourceError(f"{plan.source.name}: has no rows{' that --where keeps' if plan.where else ''}")
+        if not tables:
+            raise SourceError(
+                f"{plan.source.name}: none of its first {len(first)} rows can be read; the first: {first[0][0]}"
+            )
+        self._check_mapped(tables)
+        stream = plan.stream or self._inferred(tables)
+        fields = msgspec.structs.replace(stream.fields, **plan.fields)
+        warm = stream.warm_up if plan.warm_up is None else plan.warm_up
+        stream = msgspec.structs.replace(stream, fields=fields, warm_up=warm)
+        check_stream(f"streams.{plan.name}", stream)
+        numbered = not any(fields.event_id in row for row in tables)
+        if plan.labels is not None:
+            self._check_labels(fields, numbered)
+        self.settings = Resolved(stream, warm, numbered, now)
+        rows = list(islice(self.rows(), warm + 1))
+        if len(rows) <= warm:
+            raise SourceError(
+                f"{plan.source.name}: has {len(rows)} rows, and the warm-up takes {warm}: give --warm-up fewer"
+            )
+        examples = self._examples(rows[:warm])
+        self.skip = frozenset(event_id for event_id, _, _ in examples)
+        made = warm_up(f"streams.{plan.name}", stream, [(row, label) for _, row, label in examples])
+        self.settings.stream, self.models = made.stream, made.models
+        self.unused = made.unused
+        self.board = Scoreboard(made.stream, warm, plan.segment)
+        chain = self.task()
+        self.store.start(
+            Position(warm, warm if plan.labels is None else 0),
+            chain.snapshot(),
+            identity=identity,
+            resolved=dump(self.settings),
+            artifact=made.artifact,
+            version=(made.models.baseline.version if made.models.baseline else "").encode(),
+            skip=msgspec.json.encode(sorted(self.skip)),
+            unused=msgspec.json.encode(made.unused),
+        )
+
+    def _go_on(self, known: bytes) -> None:
+        self.settings = undump(known, Resolved)
+        stream = self.settings.stream
+        self.skip = frozenset(msgspec.json.decode(self.store.get("skip") or b"[]"))
+        self.unused = msgspec.json.decode(self.store.get("unused") or b"{}")
+        artifact = self.store.get("artifact")
+        many = stream.classes if stream.kind == "multiclass" else []
+        frozen: Any = None
+        if stream.baseline.startswith("field:"):
+            frozen = GivenScore(stream.baseline.removeprefix("field:"), many)
+        elif artifact:
+            frozen = baseline.load(artifact, stream.kind, (self.store.get("version") or b"").decode())
+        # The online model comes out of the checkpoint; until then there is nothing to score with.
+        self.models = Models(GivenScore("", []), "", frozen)
+        self.board = Scoreboard(stream, self.settings.warm_up, self.plan.segment)
+
+    def _inferred(self, tables: list[dict[str, Any]]) -> Stream:
+        fields = msgspec.structs.replace(Fields(), **self.plan.fields)
+        if self.plan.labels is not None:
+            raise SettingError("--stream", None, "a stream's name, where the labels are in a file of their own")
+        return infer(tables, fields, self.plan.ignore)
+
+    def _check_mapped(self, tables: list[dict[str, Any]]) -> None:
+        """See that each column that --map names is there; the label's may stand in a file of its own."""
+        for name, column in self.plan.mapped.items():
+            if column and not any(column in row for row in tables) and (name != "label" or self.plan.labels is None):
+                there = ", ".join(list(dict.fromkeys(name for row in tables for name in row))[:40])
+                raise SettingError(f"--map {name}", column, f"a column of the input; it has {there}")
+
+    def _check_labels(self, fields: Fields, numbered: bool) -> None:
+        if numbered:
+            raise SettingError(
+                "--map event_id", fields.event_id, "a column of the events, where the labels are in a file of their own"
+            )
+        assert self.plan.labels is not None  # noqa: S101 - the caller's condition
+        row = next((row for row, _ in self.plan.labels.rows() if isinstance(row, dict)), {})
+        for wanted in (fields.event_id, fields.time, fields.label):
+            if wanted not in row:
+                raise SourceError(
+                    f"{self.plan.labels.name}: has no column {wanted!r}, which a file of labels needs; "
+                    f"it has {', '.join(row)}"
+                )
+
+    def _examples(self, rows: list[Row]) -> list[tuple[str, dict[str, Any], str | None]]:
+        """The warm-up's rows as (event id, fields, label); the labels of a file of their own are looked up there."""
+        decoder = self.decoder()
+        examples = []
+        for index, (fields, _) in enumerate(rows):
+            if isinstance(fields, RecordError):
+                continue
+            try:
+                event = decoder.event(fields, index, float(index))
+            except RecordError:
+                continue
+            examples.append((event.event_id, fields, decoder.label_of(fields)))
+        if self.plan.labels is None:
+            return examples
+        wanted = {event_id for event_id, _, _ in examples}
+        found: dict[str, str] = {}
+        for index, (fields, _) in enumerate(self.plan.labels.rows()):
+            if len(found) == len(wanted):
+                break
+            try:
+                label = decoder.label(fields, index, 0.0) if isinstance(fields, dict) else None
+            except RecordError:
+                continue
+            if label is not None and label.event_id in wanted:
+                found.setdefault(label.event_id, label.label)
+        return [(event_id, fields, found.get(event_id)) for event_id, fields, _ in examples]
+
+    def decoder(self) -> RecordDecoder:
+        """What makes events and labels of rows."""
+        s = self.settings
+        return RecordDecoder(s.stream.fields, s.started, s.stream.max_ahead, numbered=s.numbered)
+
+    def order(self, start: Position) -> Order:
+        """The inputs from a position on."""
+        maturity = self.settings.stream.labels.maturity
+        if self.plan.labels is None:
+            return SideBySide(self.rows, self.decoder(), self.plan.delay, maturity, start)
+        return TwoFiles(self.rows, self.plan.labels.rows, self.decoder(), maturity, start, self.skip)
+
+    def task(self) -> Chain:
+        """The tasks, before a checkpoint is put into them."""
+        stream = self.settings.stream
+        monitor = MonitoringTask(self.plan.name, stream) if self.plan.monitor else None
+        return Chain(ScoringTask(stream, msgspec.structs.replace(self.models)), monitor, self.board)
+
+
+class Resolved(Struct):
+    """What a replay settles once, at its first start; ``started`` is also when all its records count as received."""
+
+    stream: Stream
+    warm_up: int
+    numbered: bool
+    started: float
+
+
+class Rows:
+    """A source's rows that ``where`` keeps, up to ``limit`` of them."""
+
+    def __init__(self, source: Source, where: dict[str, str], limit: int | None) -> None:
+        self.source = source
+        self.where = where
+        self.limit = limit
+
+    def __call__(self) -> Iterator[Row]:
+        """The rows, from the first on."""
+        rows = self.source.rows()
+        if self.where:
+            rows = (row for row in rows if self._keeps(row[0]))
+        return rows if self.limit is None else islice(rows, self.limit)
+
+    def _keeps(self, fields: dict[str, Any] | RecordError) -> bool:
+        if isinstance(fields, RecordError):
+            return True
+        return all(_text(fields.get(name)) == wanted for name, wanted in self.where.items())
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
+
+
+def _identity(plan: Plan) -> bytes:
+    """What must be the same for a replay to go on where it was."""
+    parts: list[Any] = [
+        plan.name,
+        plan.source.name,
+        plan.stream,
+        plan.fields,
+        plan.ignore,
+        plan.where,
+        plan.limit,
+        plan.segment,
+    ]
+    parts += [
+        plan.delay,
+        plan.warm_up,
+        plan.monitor,
+        plan.worker.batch,
+        None if plan.labels is None else plan.labels.name,
+    ]
+    if plan.out is not None:
+        parts += [_content(source.name) for source in (plan.source, plan.labels) if source is not None]
+    return dump(parts)
+
+
+def _content(name: str) -> str | None:
+    """The digest of a file's bytes; None for what is no file."""
+    try:
+        with Path(name).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None

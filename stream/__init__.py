@@ -1,0 +1,1 @@
+"""The stream, sans I/O: records, features, models, labels, the tasks. Deterministic."""

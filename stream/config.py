@@ -1,0 +1,264 @@
+"""Settings: the shape of the TOML file, and the check that names what is wrong in it.
+
+A stream is a table ``[streams.NAME]``. Reading the file is the caller's business; what comes in here
+is the parsed table.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct, field
+
+from stream.duration import Duration
+from stream.errors import SettingError
+from stream.explain import explain
+
+Kind = Literal["binary", "multiclass", "anomaly"]
+Serving = Literal["baseline", "online", "blend"]
+
+
+class Topics(Struct, frozen=True, forbid_unknown_fields=True):
+    """Names of a stream's topics; an empty one is ``STREAM.KIND``."""
+
+    events: str = ""
+    labels: str = ""
+    predictions: str = ""
+    labelled: str = ""
+    profiles: str = ""
+    alarms: str = ""
+    dead_letters: str = ""
+
+
+class Fields(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which field of the user's record is the event's id, its time and its label."""
+
+    event_id: str = "event_id"
+    time: str = "time"
+    label: str = "label"
+    time_unit: Literal["s", "ms"] = "s"
+
+
+class Features(Struct, frozen=True, forbid_unknown_fields=True):
+    """The columns that both models see.
+
+    ``categorical`` values are hashed; those of ``onehot`` are listed beforehand, and others count as unseen.
+    ``hash_bits``: words and categories share spaces of 2**hash_bits. ``text_cap`` is in characters a field.
+    """
+
+    text: list[str] = []
+    numeric: list[str] = []
+    categorical: list[str] = []
+    onehot: dict[str, list[str]] = {}
+    hash_bits: int = 18
+    text_cap: int = 65_536
+
+    @property
+    def columns(self) -> list[str]:
+        """All columns, in the one order in which rows are made."""
+        return [*self.text, *self.numeric, *self.categorical, *self.onehot]
+
+
+class Labels(Struct, frozen=True, forbid_unknown_fields=True):
+    """How labels come.
+
+    ``maturity``: a label counts as final this long after its event. ``ttl``: an event waits no longer than this.
+    ``capacity``: so many events wait at most. ``absent_means``: the class of an event whose label nobody has
+    reported at maturity, where only one kind is ever reported. ``values`` translates what labellers write.
+    """
+
+    maturity: Duration = Duration(0)
+    ttl: Duration = Duration(30 * 86400)
+    capacity: int = 100_000
+    absent_means: str | None = None
+    values: dict[str, str] = {}
+
+
+class Monitor(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the monitor tolerates."""
+
+    tolerate_extra_errors_per_1000: float = 10.0
+
+
+class Stream(Struct, frozen=True, forbid_unknown_fields=True):
+    """One stream's settings.
+
+    ``classes`` may stay empty for a multiclass or binary stream that is replayed: they are then read off the
+    warm-up. ``positive`` is the class that binary scores are the probability of (the last one unless named).
+    ``online`` and ``baseline`` name a factory, ``module:function``, or ``field:NAME`` for a score that each event
+    brings along; ``baseline = "none"`` runs the online model alone. ``alert_rate``: share of events that an
+    anomaly detector flags. ``recent_ids``: a repeated event is known again within so many events.
+    """
+
+    kind: Kind = "binary"
+    classes: list[str] = []
+    positive: str = ""
+    topics: Topics = field(default_factory=Topics)
+    fields: Fields = field(default_factory=Fields)
+    decoder: str = ""
+    features: Features = field(default_factory=Features)
+    online: str = "logistic"
+    baseline: str = "logistic"
+    serving: Serving = "blend"
+    labels: Labels = field(default_factory=Labels)
+    monitor: Monitor = field(default_factory=Monitor)
+    warm_up: int = 2_500
+    alert_rate: float = 0.01
+    blend_share: float = 0.001
+    max_ahead: Duration = Duration(3600)
+    recent_ids: int = 100_000
+    seed: int = 1
+
+
+class Worker(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a process runs: events a batch, and how far apart its checkpoints are."""
+
+    batch: int = 512
+    checkpoint_every: Duration = Duration(10)
+    checkpoint_key_file: str = ""
+
+
+class Metrics(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where /metrics, /livez and /readyz answer."""
+
+    host: str = "127.0.0.1"
+    port: int = 9464
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    streams: dict[str, Stream] = {}
+    worker: Worker = field(default_factory=Worker)
+    metrics: Metrics = field(default_factory=Metrics)
+
+
+def read(table: dict[str, Any]) -> Settings:
+    """Check a parsed settings file and make it Settings.
+
+    Raises SettingError, which names the key, the value and what is allowed.
+    """
+    try:
+        settings = msgspec.convert(table, Settings, dec_hook=_convert_other)
+    except msgspec.ValidationError as error:
+        raise explain(table, str(error), Settings, _convert_other) from None
+    for name, stream in settings.streams.items():
+        check_stream(f"streams.{name}", stream)
+    _at_least("worker.batch", settings.worker.batch, 1)
+    if not 0 <= settings.metrics.port <= 65535:
+        raise SettingError("metrics.port", settings.metrics.port, "a port, 0 to 65535")
+    return settings
+
+
+def merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Lay one settings table over another, key by key; lists are replaced whole.
+
+    >>> merge({"a": {"x": 1, "y": 2}}, {"a": {"y": 3}})
+    {'a': {'x': 1, 'y': 3}}
+    """
+    result = dict(under)
+    for key, value in over.items():
+        below = result.get(key)
+        result[key] = merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return result
+
+
+def dump(settings: object) -> bytes:
+    """Settings as JSON, for keeping beside what was made with them."""
+    return msgspec.json.encode(settings, enc_hook=float)
+
+
+def undump(data: bytes, kind: type[Any]) -> Any:
+    """What ``dump`` was given, as ``kind``."""
+    return msgspec.json.decode(data, type=kind, dec_hook=_convert_other)
+
+
+def topic(name: str, stream: Stream, kind: str) -> str:
+    """The topic of one kind of record of a stream.
+
+    >>> topic("spam", Stream(), "dead_letters")
+    'spam.dead-letters'
+    """
+    return getattr(stream.topics, kind) or f"{name}.{kind.replace('_', '-')}"
+
+
+def check_stream(key: str, stream: Stream) -> None:
+    """Check what a type cannot say of a stream's settings; raises SettingError."""
+    for name in ("warm_up", "seed"):
+        _at_least(f"{key}.{name}", getattr(stream, name), 0)
+    _at_least(f"{key}.recent_ids", stream.recent_ids, 1)
+    _at_least(f"{key}.labels.capacity", stream.labels.capacity, 16)
+    _at_least(f"{key}.features.text_cap", stream.features.text_cap, 1)
+    if not 8 <= stream.features.hash_bits <= 24:
+        raise SettingError(f"{key}.features.hash_bits", stream.features.hash_bits, "8 to 24")
+    if not 0 < stream.alert_rate < 1:
+        raise SettingError(f"{key}.alert_rate", stream.alert_rate, "a share between 0 and 1")
+    if not 0 < stream.blend_share < 0.5:
+        raise SettingError(f"{key}.blend_share", stream.blend_share, "a share between 0 and 0.5")
+    _check_classes(key, stream)
+    _check_features(key, stream)
+    _check_labels(key, stream)
+    _check_models(key, stream)
+
+
+def _check_classes(key: str, stream: Stream) -> None:
+    classes = stream.classes
+    if len(set(classes)) != len(classes) or "" in classes:
+        raise SettingError(f"{key}.classes", classes, "different, non-empty names")
+    if stream.kind == "multiclass":
+        if len(classes) == 1:
+            raise SettingError(f"{key}.classes", classes, "at least two names (or none, to read them off the warm-up)")
+    elif len(classes) not in (0, 2):
+        raise SettingError(f"{key}.classes", classes, f"two names for kind = {stream.kind!r}, the usual one first")
+    if stream.positive and (stream.kind == "multiclass" or (classes and stream.positive not in classes)):
+        raise SettingError(f"{key}.positive", stream.positive, f"one of {classes}, and only with two classes")
+
+
+def _check_features(key: str, stream: Stream) -> None:
+    columns = stream.features.columns
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    if twice:
+        raise SettingError(f"{key}.features", twice[0], "each column in one list, once")
+    for name in (stream.fields.label, stream.fields.event_id):
+        if name and name in columns:
+            raise SettingError(f"{key}.features", name, "no column that is the event's id or its label")
+    needs = [side for side in ("online", "baseline") if not getattr(stream, side).startswith(("field:", "none"))]
+    if needs and not columns:
+        raise SettingError(
+            f"{key}.features", columns, f"at least one column, since {needs[0]} is a model that needs them"
+        )
+
+
+def _check_labels(key: str, stream: Stream) -> None:
+    labels, classes = stream.labels, stream.classes
+    if labels.maturity > labels.ttl:
+        raise SettingError(f"{key}.labels.ttl", float(labels.ttl), f"at least maturity ({float(labels.maturity)} s)")
+    if labels.absent_means is not None:
+        if classes and labels.absent_means not in classes:
+            raise SettingError(f"{key}.labels.absent_means", labels.absent_means, f"one of {classes}")
+        if not labels.maturity:
+            raise SettingError(f"{key}.labels.maturity", 0, "more than 0 where absent_means is set: when is it absent?")
+    for written, meant in labels.values.items():
+        if classes and meant not in classes:
+            raise SettingError(f"{key}.labels.values.{written}", meant, f"one of {classes}")
+
+
+def _check_models(key: str, stream: Stream) -> None:
+    for side in ("online", "baseline"):
+        spec = getattr(stream, side)
+        if not spec or spec == "field:" or (side == "online" and spec == "none"):
+            raise SettingError(f"{key}.{side}", spec, "a model's name, module:function, or field:NAME")
+    if stream.baseline == "none" and stream.serving != "online":
+        raise SettingError(f"{key}.serving", stream.serving, 'only "online" where baseline = "none"')
+    if stream.kind == "anomaly" and stream.serving == "blend":
+        raise SettingError(f"{key}.serving", "blend", '"online" or "baseline": anomaly scores are no probabilities')
+
+
+def _at_least(key: str, value: int, least: int) -> None:
+    if value < least:
+        raise SettingError(key, value, f"a whole number of at least {least}")
+
+
+def _convert_other(kind: type, value: object) -> object:
+    if kind is Duration:
+        return Duration.parse(value)
+    raise NotImplementedError(kind)

@@ -1,0 +1,115 @@
+"""From a user's record, a table of fields, to an Event and a Label, by the stream's field mapping."""
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+from stream.config import Fields
+from stream.errors import RecordError
+from stream.records import Event, Label
+
+LONGEST_ID = 512
+
+
+class RecordDecoder:
+    """Reads id, time and label out of a record's fields.
+
+    ``received`` is the moment of receipt, in seconds since the epoch: a time more than ``max_ahead`` seconds past it is
+    marked as ahead. ``numbered`` makes the ids of records that carry none, out of their offset.
+
+    >>> decoder = RecordDecoder(Fields(), received=1e9, max_ahead=3600)
+    >>> event = decoder.event({"event_id": 7, "time": "2001-01-01T00:00:00Z"}, offset=0, fallback_time=0.0)
+    >>> event.event_id, event.time, event.ahead
+    ('7', 978307200.0, False)
+    """
+
+    def __init__(self, fields: Fields, received: float, max_ahead: float, *, numbered: bool = False) -> None:
+        self.fields = fields
+        self.latest = received + max_ahead
+        self.numbered = numbered
+        self._scale = 0.001 if fields.time_unit == "ms" else 1.0
+
+    def event(self, fields: dict[str, Any], offset: int, fallback_time: float, raw: bytes | None = None) -> Event:
+        """The event that the fields tell of; raises RecordError, which names the field."""
+        time = self._time(fields, fallback_time)
+        return Event(self._id(fields, offset), time, fields, offset, time > self.latest, raw)
+
+    def label(self, fields: dict[str, Any], offset: int, fallback_time: float, raw: bytes | None = None) -> Label:
+        """The label that the fields tell of; raises RecordError where there is none."""
+        label = self.label_of(fields)
+        if label is None:
+            raise RecordError(self.fields.label, "is missing: a label record needs its label")
+        time = self._time(fields, fallback_time)
+        return Label(self._id(fields, offset), time, label, offset, time > self.latest, raw)
+
+    def label_of(self, fields: dict[str, Any]) -> str | None:
+        """The label that stands beside an event's fields as text, None where there is none yet.
+
+        >>> decoder = RecordDecoder(Fields(label="fraud"), 0.0, 0.0)
+        >>> [decoder.label_of({"fraud": value}) for value in (1, 1.0, True, "x", "", None)]
+        ['1', '1', 'true', 'x', None, None]
+        """
+        value = fields.get(self.fields.label)
+        if type(value) is str:
+            return value or None
+        if value is None:
+            return None
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, float) and math.isnan(value):
+            return None
+        if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+            return str(int(value))
+        return str(value)
+
+    def _id(self, fields: dict[str, Any], offset: int) -> str:
+        if self.numbered:
+            return f"row-{offset}"
+        value = fields.get(self.fields.event_id)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        if not isinstance(value, str) or not value:
+            raise RecordError(self.fields.event_id, f"must be a non-empty id, not {value!r:.60}")
+        if len(value) > LONGEST_ID:
+            raise RecordError(
+                self.fields.event_id, f"must be an id of at most {LONGEST_ID} characters, not {len(value)}"
+            )
+        return value
+
+    def _time(self, fields: dict[str, Any], fallback: float) -> float:
+        name = self.fields.time
+        value = fields.get(name)
+        if type(value) is float or type(value) is int:
+            number = value
+        elif value is None or value == "":
+            return fallback
+        elif isinstance(value, str):
+            return self._written(name, value)
+        else:
+            raise RecordError(name, f"must be a time, not {value!r:.60}")
+        try:
+            seconds = float(number) * self._scale
+        except OverflowError:  # JSON knows whole numbers of any length
+            seconds = math.inf
+        if not math.isfinite(seconds):
+            raise RecordError(name, f"must be a finite time, not {value!r:.60}")
+        return seconds
+
+    def _written(self, name: str, value: str) -> float:
+        try:
+            return float(value) * self._scale if _is_number(value) else _timestamp(value)
+        except (ValueError, OverflowError):
+            wanted = "seconds since the epoch or a date and time such as 2024-01-31T12:00:00Z"
+            raise RecordError(name, f"must be {wanted}, not {value!r:.60}") from None
+
+
+def _is_number(value: str) -> bool:
+    try:
+        return math.isfinite(float(value))
+    except ValueError:
+        return False
+
+
+def _timestamp(value: str) -> float:
+    moment = datetime.fromisoformat(value)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -1,0 +1,25 @@
+"""Lengths of time as users write them."""
+
+import re
+
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+DURATION_FORM = 'a duration such as "500ms", "30s", "15m", "12h" or "7d"'
+
+
+class Duration(float):
+    """A length of time in seconds; written ``"7d"``, ``"15m"``, ``"500ms"`` or as a number of seconds.
+
+    >>> Duration.parse("7d")
+    604800.0
+    """
+
+    @classmethod
+    def parse(cls, value: object) -> "Duration":
+        """Read a duration; raises ValueError for anything else."""
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf"):
+            return cls(value)
+        match = DURATION.fullmatch(value) if isinstance(value, str) else None
+        if match is None:
+            raise ValueError(f"must be {DURATION_FORM}")
+        return cls(float(match[1]) * UNITS[match[2]])

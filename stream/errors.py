@@ -1,0 +1,72 @@
+"""Every error that rotwatch raises on purpose.
+
+::
+
+    RotwatchError
+    ├── SettingError      a setting is wrong: its key, its value, what is allowed
+    ├── RecordError       one record cannot be used: its field and why (it becomes a dead letter)
+    ├── ModelError        a model answered with something that is no score
+    ├── TrainingError     a model cannot be trained on these rows
+    ├── StateError        a snapshot or a store cannot be read, or belongs to something else
+    ├── SourceError       an input file or data set cannot be read
+    └── TransportError    records could not be moved
+        ├── Fenced        somebody newer owns this task; stop at once, publish nothing
+        └── CommitFailed  nothing of the batch was made durable; recover the task and go on
+
+A message says what was wrong, where, and what to do.
+"""
+
+
+class RotwatchError(Exception):
+    """The root: catching it catches everything that rotwatch raises on purpose."""
+
+
+class SettingError(RotwatchError):
+    """A setting is wrong.
+
+    >>> str(SettingError("streams.spam.seed", "x", "a whole number"))
+    "setting streams.spam.seed = 'x': must be a whole number"
+    """
+
+    def __init__(self, key: str, value: object, allowed: str) -> None:
+        super().__init__(f"setting {key} = {value!r}: must be {allowed}")
+        self.key = key
+        self.value = value
+        self.allowed = allowed
+
+
+class RecordError(RotwatchError):
+    """One record cannot be used; ``field`` names the field, or is empty for the whole record."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"field {field!r}: {reason}" if field else reason)
+        self.field = field
+        self.reason = reason
+
+
+class ModelError(RotwatchError):
+    """A model answered with something that is no score."""
+
+
+class TrainingError(RotwatchError):
+    """A model cannot be trained on these rows."""
+
+
+class StateError(RotwatchError):
+    """A snapshot or a store cannot be read, or belongs to something else."""
+
+
+class SourceError(RotwatchError):
+    """An input file or data set cannot be read."""
+
+
+class TransportError(RotwatchError):
+    """Records could not be moved."""
+
+
+class Fenced(TransportError):  # noqa: N818 - the broker's own word for it
+    """Somebody newer owns this task; stop at once, publish nothing."""
+
+
+class CommitFailed(TransportError):  # noqa: N818 - says what happened, as the worker reads it
+    """Nothing of the batch was made durable; recover the task and go on."""

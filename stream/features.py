@@ -1,0 +1,152 @@
+"""Features: from an event's fields to what the models see.
+
+Two steps. ``row`` makes one checked value a declared column: this is what the labelled record carries and what
+the baseline is given, as a frame. ``inputs`` turns rows into what a river model takes, a dict: words as
+integers below 2**hash_bits, hashed categories as integers from 2**hash_bits on,
+numbers under their column's name, listed categories as ``column=value``, and ``column?`` where a value is missing.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import murmurhash3_32
+
+from stream.config import Features
+from stream.errors import RecordError
+from stream.words import WordHasher
+
+Row = dict[str, Any]
+"""One value a column: text is a str, a number a float, a category a str; None is missing."""
+
+ModelInput = dict[str | int, float]
+
+TEXT = "text"
+"""The frame's column of all text fields joined; numbers and categories keep their own names."""
+
+
+class FeatureExtractor:
+    """Makes rows of events, and of rows what the models take; it learns nothing.
+
+    >>> extractor = FeatureExtractor(Features(text=["body"], numeric=["size"]))
+    >>> row = extractor.row({"body": "win a prize", "size": "3"})
+    >>> row
+    {'body': 'win a prize', 'size': 3.0}
+    >>> [x] = extractor.inputs([row])
+    >>> len(x), x["size"]
+    (4, 3.0)
+    """
+
+    def __init__(self, settings: Features) -> None:
+        self.settings = settings
+        self._columns = [*settings.numeric, *settings.categorical, *settings.onehot]
+        self._offset = 1 << settings.hash_bits
+        self._words = WordHasher(settings)
+
+    def row(self, fields: dict[str, Any]) -> Row:
+        """Check the declared columns of one event; raises RecordError, which names the field."""
+        settings = self.settings
+        row: Row = {}
+        cap = settings.text_cap
+        for name in settings.text:
+            value = fields.get(name)
+            if type(value) is str:
+                row[name] = value if len(value) <= cap else value[:cap]
+            elif value is None:
+                row[name] = ""
+            else:
+                raise RecordError(name, f"must be text, not {_brief(value)}")
+        for name in settings.numeric:
+            row[name] = _number(name, fields.get(name))
+        for name in settings.categorical:
+            row[name] = _category(name, fields.get(name))
+        for name in settings.onehot:
+            row[name] = _category(name, fields.get(name))
+        return row
+
+    def frame(self, rows: Sequence[Row]) -> pd.DataFrame:
+        """The baseline's input, one line a row; missing numbers are NaN, missing categories None."""
+        columns: dict[str, Any] = {}
+        if self.settings.text:
+            columns[TEXT] = pd.Series(self.texts(rows), dtype=object)
+        for name in self.settings.numeric:
+            values = (row[name] for row in rows)
+            columns[name] = np.array([math.nan if value is None else value for value in values], dtype=float)
+        for name in (*self.settings.categorical, *self.settings.onehot):
+            columns[name] = pd.Series([row[name] for row in rows], dtype=object)
+        return pd.DataFrame(columns)
+
+    def texts(self, rows: Iterable[Row]) -> list[str]:
+        """The text fields of each row, joined by line ends."""
+        names = self.settings.text
+        if len(names) == 1:
+            name = names[0]
+            return [row[name] for row in rows]
+        return ["\n".join([row[name] for name in names]) for row in rows]
+
+    def inputs(self, rows: Sequence[Row]) -> list[ModelInput]:
+        """The online model's input of each row; the same row gives the same input in any batch."""
+        if not rows:
+            return []
+        inputs: list[ModelInput]
+        names = self.settings.text
+        inputs = (
+            self._words.inputs([tuple([row[name] for name in names]) for row in rows]) if names else [{} for _ in rows]
+        )
+        if self._columns:
+            for row, x in zip(rows, inputs, strict=True):
+                self._add_columns(row, x)
+        return inputs
+
+    def _add_columns(self, row: Row, x: ModelInput) -> None:
+        settings = self.settings
+        for name in self._columns:
+            if row[name] is None:
+                x[f"{name}?"] = 1.0
+        for name in settings.numeric:
+            value = row[name]
+            if value is not None:
+                x[name] = value
+        for name in settings.categorical:
+            value = row[name]
+            if value is not None:
+                x[self._offset + (murmurhash3_32(f"{name}={value}", positive=True) & (self._offset - 1))] = 1.0
+        for name, known in settings.onehot.items():
+            value = row[name]
+            if value is not None:
+                x[f"{name}={value}" if value in known else f"{name}=(unseen)"] = 1.0
+
+
+def _number(name: str, value: object) -> float | None:
+    if type(value) is not float:
+        if value is None or value == "":
+            return None
+        if not isinstance(value, (int, float, str)):
+            raise RecordError(name, f"must be a number, not {_brief(value)}")
+        try:
+            value = float(value)
+        except (ValueError, OverflowError):
+            raise RecordError(name, f"must be a number, not {_brief(value)}") from None
+    if not math.isfinite(value):
+        raise RecordError(name, f"must be finite, not {value} (leave it empty where it is missing)")
+    return value
+
+
+def _category(name: str, value: object) -> str | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        return value if len(value) <= 256 else value[:256]
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(int(value)) if value == value // 1 else repr(value)
+    raise RecordError(name, f"must be a category, not {_brief(value)}")
+
+
+def _brief(value: object) -> str:
+    """A value as it may stand in an error line: its type, and not much of it."""
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"

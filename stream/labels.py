@@ -1,0 +1,275 @@
+"""Where events wait for their labels, and how each label is told from the others.
+
+All tables are bounded. *recent* knows the last events by their ids, so that a repeated event is known again and a
+second label is told apart from a first. The waiting room holds events until their label is final: as *young* until
+``maturity``, labelled or not, then as *overdue* until the label comes or ``ttl`` ends the wait. *early* holds labels
+whose event has not come yet.
+
+At every moment::
+
+    predicted   = joined + implied + waiting + expired + evicted
+    labels read = joined + early + orphaned + duplicate + conflicting + dead-lettered
+
+Eviction, when more than ``capacity`` events wait, is by a hash of the event's id: those above a threshold go, labelled
+or not, and nothing above it is admitted; the threshold doubles while less than half the room is taken. What remains
+is a sample that does not depend on the label or on when it came.
+"""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from stream.config import Labels
+from stream.features import ModelInput, Row
+from stream.records import Prediction
+
+WAITING, JOINED, IMPLIED, EXPIRED, EVICTED = range(5)
+
+Fate = Literal["joined", "early", "orphaned", "duplicate", "conflicting"]
+
+ALL = 1 << 64
+
+
+class Entry(Struct, gc=False, array_like=True):
+    """One event as the tables keep it; ``row`` and the model's input are dropped once nobody needs them.
+
+    ``x`` is the online model's input while the batch that brought the event lasts, ``packed`` the same at rest: a
+    dict of words is ten times larger. ``arrived`` is the task's clock when the event came.
+    """
+
+    prediction: Prediction
+    position: int
+    arrived: float
+    row: Row | None = None
+    x: ModelInput | None = None
+    packed: bytes | None = None
+    state: int = WAITING
+    label: int = -1
+    label_time: float = 0.0
+
+    def pack(self) -> None:
+        """Put the model's input to rest; the same numbers come back, bit for bit."""
+        if self.x is not None:
+            self.packed = msgspec.msgpack.encode(self.x)
+            self.x = None
+
+    def unpacked(self) -> ModelInput:
+        """The online model's input."""
+        if self.x is not None:
+            return self.x
+        return msgspec.msgpack.decode(self.packed or b"\x80", type=ModelInput)
+
+    def drop(self) -> None:
+        """Forget what only the waiting needed."""
+        self.row = self.x = self.packed = None
+
+
+NOBODY: tuple[Entry, ...] = ()
+
+
+class LabelCounts(Struct, gc=False):
+    """How many events and labels met each fate; these only grow."""
+
+    joined: int = 0
+    implied: int = 0
+    expired: int = 0
+    evicted: int = 0
+    unsampled: int = 0
+    orphaned: int = 0
+    duplicate: int = 0
+    conflicting: int = 0
+    late: int = 0
+
+
+class LabelJoin:
+    """The tables and their counts; all methods are O(1), but for an eviction's amortised scan.
+
+    ``implied`` is the class that an absent label means, or -1.
+    """
+
+    def __init__(self, settings: Labels, recent_ids: int, implied: int) -> None:
+        self.settings = settings
+        self.implied = implied
+        self.recent_ids = recent_ids
+        self.recent: OrderedDict[str, Entry] = OrderedDict()
+        self.young: OrderedDict[str, Entry] = OrderedDict()
+        self.overdue: OrderedDict[str, Entry] = OrderedDict()
+        self.early: OrderedDict[str, tuple[int, float, float]] = OrderedDict()
+        self.counts = LabelCounts()
+        self.waiting = 0
+        self.threshold = ALL
+        self._holds = settings.maturity > 0
+
+    def known(self, event_id: str) -> Entry | None:
+        """The entry of an event that has been here before, if it is still remembered."""
+        return self.recent.get(event_id) or self.young.get(event_id) or self.overdue.get(event_id)
+
+    def admit(self, entry: Entry) -> Sequence[Entry]:
+        """Let a predicted event wait; answers the labelled entries that leave before their time because of it."""
+        event_id = entry.prediction.event_id
+        self.recent[event_id] = entry
+        if len(self.recent) > self.recent_ids:
+            self.recent.popitem(last=False)
+        if self.threshold < ALL:
+            if self.held() < self.settings.capacity // 2:
+                self.threshold = min(ALL, self.threshold * 2)
+            if _hash(event_id) >= self.threshold:
+                self._evict(entry)
+                return NOBODY
+        self.waiting += 1
+        (self.young if self._holds else self.overdue)[event_id] = entry
+        return self._make_room() if len(self.young) + len(self.overdue) > self.settings.capacity else NOBODY
+
+    def join(self, event_id: str, label: int, time: float, clock: float) -> tuple[Fate, Entry | None, bool]:
+        """Meet a label with its event.
+
+        Gives the entry where the label is its first, or contradicts its first; and whether a first label is final at
+        once, not held for maturity: the entry has then left the room.
+        """
+        entry = self.known(event_id)
+        if entry is None:
+            return self._meet_early(event_id, label, time, clock), None, False
+        counts = self.counts
+        if entry.state == WAITING:
+            counts.joined += 1
+            self.waiting -= 1
+            entry.state, entry.label, entry.label_time = JOINED, label, time
+            if event_id in self.young:
+                return "joined", entry, False
+            del self.overdue[event_id]
+            counts.late += self._holds
+            return "joined", entry, True
+        if entry.label < 0:
+            counts.orphaned += 1
+            return "orphaned", None, False
+        if entry.label == label:
+            counts.duplicate += 1
+            return "duplicate", None, False
+        counts.conflicting += 1
+        return "conflicting", entry, False
+
+    def begin(self, clock: float) -> None:
+        """Set the first clock: what came before anything moved it has arrived now."""
+        for table in (self.young, self.overdue):
+            for entry in table.values():
+                entry.arrived = clock
+        for event_id, (label, time, _) in self.early.items():
+            self.early[event_id] = (label, time, clock)
+
+    def take_early(self, event_id: str) -> tuple[int, float] | None:
+        """The label that came before its event, if one did."""
+        found = self.early.pop(event_id, None)
+        return None if found is None else found[:2]
+
+    def advance(self, clock: float) -> Iterator[Entry]:
+        """Let time pass: yields, in event order, the entries whose label has become final, implied ones included."""
+        settings = self.settings
+        while self.young:
+            event_id, entry = next(iter(self.young.items()))
+            if entry.arrived + settings.maturity > clock:
+                break
+            del self.young[event_id]
+            if entry.state == JOINED:
+                yield entry
+            elif self.implied >= 0:
+                self.waiting -= 1
+                self.counts.implied += 1
+                entry.state, entry.label, entry.label_time = IMPLIED, self.implied, clock
+                yield entry
+            else:
+                self.overdue[event_id] = entry
+        while self.overdue:
+            event_id, entry = next(iter(self.overdue.items()))
+            if entry.arrived + settings.ttl > clock:
+                break
+            del self.overdue[event_id]
+            self.waiting -= 1
+            self.counts.expired += 1
+            entry.state = EXPIRED
+            entry.drop()
+        while self.early:
+            event_id, (_, _, came) = next(iter(self.early.items()))
+            if came + settings.ttl > clock:
+                break
+            del self.early[event_id]
+            self.counts.orphaned += 1
+
+    def oldest(self) -> float | None:
+        """The arrival time of the event that has waited longest."""
+        heads = [next(iter(table.values())).arrived for table in (self.young, self.overdue) if table]
+        return min(heads, default=None)
+
+    def newest(self, count: int) -> Iterator[Entry]:
+        """Of the last ``count`` events admitted, those that are still in the room."""
+        return islice(reversed((self.young if self._holds else self.overdue).values()), count)
+
+    def held(self) -> int:
+        """Entries in the room: those that wait for a label and those whose label is not final yet."""
+        return len(self.young) + len(self.overdue)
+
+    def _meet_early(self, event_id: str, label: int, time: float, clock: float) -> Fate:
+        before = self.early.get(event_id)
+        if before is not None:
+            fate: Fate = "duplicate" if before[0] == label else "conflicting"
+            setattr(self.counts, fate, getattr(self.counts, fate) + 1)
+            return fate
+        self.early[event_id] = (label, time, clock)
+        if len(self.early) > self.settings.capacity:
+            self.early.popitem(last=False)
+            self.counts.orphaned += 1
+        return "early"
+
+    def _make_room(self) -> list[Entry]:
+        """Evict the sixteenth of the room whose hashes are greatest, and admit nothing above that from now on."""
+        hashes = {event_id: _hash(event_id) for table in (self.young, self.overdue) for event_id in table}
+        self.threshold = sorted(hashes.values())[len(hashes) * 15 // 16]
+        leaving: list[Entry] = []
+        for table in (self.young, self.overdue):
+            for event_id in [event_id for event_id in table if hashes[event_id] >= self.threshold]:
+                entry = table.pop(event_id)
+                if entry.state == JOINED:
+                    self.counts.unsampled += 1
+                    leaving.append(entry)
+                else:
+                    self.waiting -= 1
+                    self._evict(entry)
+        return leaving
+
+    def _evict(self, entry: Entry) -> None:
+        self.counts.evicted += 1
+        entry.state = EVICTED
+        entry.drop()
+
+    def snapshot(self) -> bytes:
+        """All of it as bytes, the same for equal states."""
+        entries = {**self.young, **self.overdue, **self.recent}
+        order = {event_id: index for index, event_id in enumerate(entries)}
+        tables: list[Any] = [[order[event_id] for event_id in t] for t in (self.young, self.overdue, self.recent)]
+        state = (
+            list(entries.values()),
+            tables,
+            list(self.early.items()),
+            self.counts,
+            self.waiting,
+            self.threshold - 1,
+        )
+        return msgspec.msgpack.encode(state)
+
+    def restore(self, snapshot: bytes) -> None:
+        """Take up a snapshot's state in place of this one's."""
+        kinds = tuple[list[Entry], list[list[int]], list[tuple[str, tuple[int, float, float]]], LabelCounts, int, int]
+        entries, tables, early, self.counts, self.waiting, threshold = msgspec.msgpack.decode(snapshot, type=kinds)
+        self.threshold = threshold + 1
+        self.young, self.overdue, self.recent = (
+            OrderedDict((entries[index].prediction.event_id, entries[index]) for index in table) for table in tables
+        )
+        self.early = OrderedDict(early)
+
+
+def _hash(event_id: str) -> int:
+    return int.from_bytes(hashlib.blake2b(event_id.encode(errors="surrogatepass"), digest_size=8).digest(), "big")

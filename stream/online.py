@@ -1,0 +1,159 @@
+"""Online models: river pipelines from factories, behind the three verbs that the scoring task needs.
+
+A factory takes the stream's settings and gives a river estimator whose labels are class indices (True and
+False for two classes). Settings name one of FACTORIES, or ``module:function`` for the user's own.
+"""
+
+import importlib
+import math
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from river import anomaly, base, linear_model, optim, preprocessing
+
+from stream.config import Stream
+from stream.errors import ModelError, SettingError
+from stream.features import ModelInput
+from stream.records import Score
+
+Factory = Callable[[Stream], base.Estimator]
+
+MAIL_RATE = 0.85
+"""AdaGrad's rate for texts, whose inputs have length 1; ten times what suits columns of zeros and ones."""
+
+
+class ScaleNumbers(base.Transformer):
+    """Standardises the named columns as it learns and passes everything else on as it is."""
+
+    def __init__(self, columns: list[str]) -> None:
+        self.columns = columns
+        self.scaler = preprocessing.StandardScaler()
+
+    def _numbers(self, x: dict[Hashable, Any]) -> dict[Hashable, Any]:
+        return {name: x[name] for name in self.columns if name in x}
+
+    def learn_one(self, x: dict[Hashable, Any]) -> None:
+        """Update the means and variances of the columns present."""
+        self.scaler.learn_one(self._numbers(x))
+
+    def transform_one(self, x: dict[Hashable, Any]) -> dict[Hashable, Any]:
+        """Give the columns in standard units, among all the rest."""
+        return {**x, **self.scaler.transform_one(self._numbers(x))}
+
+
+class ScaleToUnit(base.Transformer):
+    """The named columns in [0, 1] by the range seen so far; a missing one is the middle, others are dropped.
+
+    Half-space trees ask for every column, every time, in that range.
+    """
+
+    def __init__(self, columns: list[str]) -> None:
+        self.columns = columns
+        self.low: dict[str, float] = {}
+        self.high: dict[str, float] = {}
+
+    def learn_one(self, x: dict[Hashable, Any]) -> None:
+        """Widen the ranges of the columns present."""
+        for name in self.columns:
+            if name in x:
+                value = x[name]
+                self.low[name] = min(value, self.low.get(name, value))
+                self.high[name] = max(value, self.high.get(name, value))
+
+    def transform_one(self, x: dict[Hashable, Any]) -> dict[Hashable, Any]:
+        """Give every column, clipped to its range."""
+        scaled: dict[Hashable, Any] = {}
+        for name in self.columns:
+            low, high = self.low.get(name, 0.0), self.high.get(name, 0.0)
+            if name in x and high > low:
+                scaled[name] = min(1.0, max(0.0, (x[name] - low) / (high - low)))
+            else:
+                scaled[name] = 0.5
+        return scaled
+
+
+def logistic(stream: Stream) -> base.Estimator:
+    """Logistic regression with AdaGrad over words, categories and scaled numbers; softmax for many classes.
+
+    The rates are those that were best for mail: docs/online-models.md has the table.
+    """
+    rate = MAIL_RATE if stream.features.text else 0.1
+    if stream.kind == "multiclass":
+        model: base.Estimator = linear_model.SoftmaxRegression(optim.AdaGrad(rate))
+    else:
+        model = linear_model.LogisticRegression(optim.AdaGrad(rate), intercept_lr=0.1)
+    return ScaleNumbers(stream.features.numeric) | model if stream.features.numeric else model
+
+
+def half_space_trees(stream: Stream) -> base.Estimator:
+    """Ten half-space trees of height 8 over the numeric columns (Tan, Ting and Liu 2011)."""
+    columns = stream.features.numeric
+    return ScaleToUnit(columns) | anomaly.HalfSpaceTrees(n_trees=10, height=8, window_size=250, seed=stream.seed)
+
+
+FACTORIES: dict[str, Factory] = {
+    "logistic": logistic,
+    "half-space-trees": half_space_trees,
+}
+
+
+class OnlineModel:
+    """A river estimator that scores an event and later learns from its label.
+
+    ``classes`` is the number of classes; for two, a score is the probability of class 1.
+    """
+
+    def __init__(self, estimator: Any, kind: str, classes: int) -> None:
+        self.estimator = estimator
+        self.kind = kind
+        self.classes = classes
+
+    def score(self, x: ModelInput) -> Score:
+        """Score one event; raises ModelError where the model's answer is no score."""
+        if self.kind == "binary":
+            p = self.estimator.predict_proba_one(x).get(True, 0.5)
+            if not 0.0 <= p <= 1.0:
+                raise ModelError(f"the online model scored {p!r}: no probability")
+            return float(p)
+        if self.kind == "anomaly":
+            s = float(self.estimator.score_one(x))
+            if not math.isfinite(s):
+                raise ModelError(f"the online model scored {s!r}: no anomaly score")
+            return min(1.0, max(0.0, s))
+        return self._shares(self.estimator.predict_proba_one(x))
+
+    def learn(self, x: ModelInput, label: int | None) -> None:
+        """Learn from one event; anomaly detectors learn without a label (None)."""
+        if self.kind == "anomaly":
+            self.estimator.learn_one(x)
+        elif self.kind == "binary":
+            self.estimator.learn_one(x, label == 1)
+        else:
+            self.estimator.learn_one(x, label)
+
+    def _shares(self, answer: dict[int, float]) -> list[float]:
+        shares = [float(answer.get(index, 0.0)) for index in range(self.classes)]
+        total = math.fsum(shares)
+        if not all(0.0 <= share <= 1.0 for share in shares) or not math.isfinite(total):
+            raise ModelError(f"the online model scored {shares!r}: no probabilities")
+        # A class that the model has not met yet is missing from its answer; before the first it knows none.
+        return [share / total for share in shares] if total > 0 else [1.0 / self.classes] * self.classes
+
+
+def make(key: str, stream: Stream) -> Any:
+    """Build the river estimator that ``stream.online`` names; ``key`` is the setting's, for errors."""
+    return find(f"{key}.online", stream.online, FACTORIES)(stream)
+
+
+def find(key: str, spec: str, factories: dict[str, Any]) -> Any:
+    """The factory that a setting names: a built-in one or ``module:function``; raises SettingError."""
+    if spec in factories:
+        return factories[spec]
+    module, _, name = spec.partition(":")
+    allowed = f"one of {', '.join(factories)}, module:function, or field:NAME"
+    if not name:
+        raise SettingError(key, spec, allowed)
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise SettingError(key, spec, f"{allowed} that can be imported ({error})") from None

@@ -1,0 +1,158 @@
+"""How well models do on events that they had not learned from when they scored them.
+
+Everything here is updated from arrays, once a batch, and its memory does not grow. Losses are taken from labelled
+records as these leave the scorer: labels that come early are no fair sample of all.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from stream.records import Labelled, Score
+from stream.serving import EPSILON
+
+MODELS = ("online", "baseline", "served")
+
+HALF_LIFE = 1_000
+"""Labelled events after which a loss weighs half in the decayed mean."""
+
+BINS = 2_048
+LOGIT_RANGE = 16.0
+
+
+class Scored(Struct):
+    """One model's answers to labelled events: arrays of length n (scores are (n, classes) when multiclass)."""
+
+    labels: NDArray[np.int64]
+    answers: NDArray[np.int64]
+    scores: NDArray[np.float64]
+
+
+def scored(labelled: Sequence[Labelled], classes: dict[str, int]) -> dict[str, Scored]:
+    """The answers of each of MODELS, without the events that it did not score."""
+    labels = np.array([classes[record.label] for record in labelled], dtype=np.int64)
+    return {
+        "online": _scored(labels, classes, [r.online_label for r in labelled], [r.online for r in labelled]),
+        "baseline": _scored(labels, classes, [r.baseline_label for r in labelled], [r.baseline for r in labelled]),
+        "served": _scored(labels, classes, [r.served_label for r in labelled], [r.served for r in labelled]),
+    }
+
+
+def _scored(
+    labels: NDArray[np.int64], classes: dict[str, int], answers: Sequence[str | None], scores: Sequence[Score]
+) -> Scored:
+    if None in answers:
+        there = [index for index, answer in enumerate(answers) if answer is not None]
+        labels, answers, scores = labels[there], [answers[i] for i in there], [scores[i] for i in there]
+    places = [classes[answer] for answer in answers]  # type: ignore[index] # None has just been left out
+    return Scored(labels, np.array(places, dtype=np.int64), np.array(scores, dtype=float))
+
+
+def losses(batch: Scored, kind: str) -> dict[str, NDArray[np.float64]]:
+    """Each event's 0/1 loss, log loss (nats) and Brier score; the last two only for probabilities.
+
+    Two classes: Brier is (p - y)^2. More: the sum of that over the classes. Log loss is clipped at EPSILON.
+
+    >>> batch = Scored(np.array([1, 0]), np.array([1, 1]), np.array([0.8, 0.6]))
+    >>> {name: values.round(3).tolist() for name, values in losses(batch, "binary").items()}
+    {'error': [0.0, 1.0], 'log_loss': [0.223, 0.916], 'brier': [0.04, 0.36]}
+    """
+    result = {"error": (batch.labels != batch.answers).astype(float)}
+    if kind == "anomaly":
+        return result
+    p = np.clip(batch.scores, EPSILON, 1.0 - EPSILON)
+    if kind == "binary":
+        right = np.where(batch.labels == 1, p, 1.0 - p)
+        result["brier"] = (batch.scores - batch.labels) ** 2
+    else:
+        rows = np.arange(len(batch.labels))
+        right = (p / p.sum(axis=1, keepdims=True))[rows, batch.labels] if len(rows) else np.empty(0)
+        truth = np.zeros_like(batch.scores)
+        truth[rows, batch.labels] = 1.0
+        result["brier"] = ((batch.scores - truth) ** 2).sum(axis=1) if len(rows) else np.empty(0)
+    return {"error": result["error"], "log_loss": -np.log(right), "brier": result["brier"]}
+
+
+class LossTotals:
+    """Sums and decayed means of one model's losses."""
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.sums: dict[str, float] = {}
+        self.decayed: dict[str, float] = {}
+
+    def update(self, batch: dict[str, NDArray[np.float64]]) -> None:
+        """Take in a batch of losses, in order."""
+        n = len(batch["error"])
+        if not n:
+            return
+        keep = 0.5 ** (1 / HALF_LIFE)
+        weights = keep ** np.arange(n - 1, -1, -1.0)
+        for name, values in batch.items():
+            self.sums[name] = self.sums.get(name, 0.0) + float(values.sum())
+            if self.events + n <= HALF_LIFE:
+                # A decayed mean would begin at a guess: the plain mean of what there is serves until then.
+                self.decayed[name] = self.sums[name] / (self.events + n)
+            else:
+                before = self.decayed.get(name, float(values[0]))
+                self.decayed[name] = before * keep**n + (1 - keep) * float(values @ weights)
+        self.events += n
+
+
+class Performance:
+    """Figures of one model over a stretch of labelled events.
+
+    ROC AUC and average precision come from histograms of the scores' logits, BINS wide bins a class, so that memory
+    is flat; scores that fall into one bin count as ties.
+    """
+
+    def __init__(self, kind: str, classes: int) -> None:
+        self.kind = kind
+        self.confusion = np.zeros((classes, classes), dtype=np.int64)
+        self.sums = {"log_loss": 0.0, "brier": 0.0}
+        self.scores = np.zeros((2, BINS), dtype=np.int64)
+
+    def update(self, batch: Scored) -> None:
+        """Take in a batch."""
+        if not len(batch.labels):
+            return
+        classes = len(self.confusion)
+        cells = np.bincount(batch.labels * classes + batch.answers, minlength=classes * classes)
+        self.confusion += cells.reshape(classes, classes)
+        values = losses(batch, self.kind)
+        for name in self.sums:
+            if name in values:
+                self.sums[name] += float(values[name].sum())
+        if self.kind != "multiclass":
+            p = np.clip(batch.scores, 1e-12, 1.0 - 1e-12)
+            bins = ((np.log(p / (1.0 - p)) / LOGIT_RANGE + 1.0) * (BINS / 2)).astype(np.int64).clip(0, BINS - 1)
+            self.scores += np.bincount(batch.labels * BINS + bins, minlength=2 * BINS).reshape(2, BINS)
+
+    def figures(self) -> dict[str, Any]:
+        """The figures of ``summary.json``; None where one does not apply or there is nothing to go by."""
+        n = int(self.confusion.sum())
+        right = self.confusion.diagonal()
+        per_class = self.confusion.sum(axis=1)
+        probable = n > 0 and self.kind != "anomaly"
+        return {
+            "errors": n - int(right.sum()),
+            "accuracy": float(right.sum() / n) if n else None,
+            "balanced_accuracy": float((right[per_class > 0] / per_class[per_class > 0]).mean()) if n else None,
+            "log_loss": self.sums["log_loss"] / n if probable else None,
+            "brier": self.sums["brier"] / n if probable else None,
+            **self._ranking(),
+        }
+
+    def _ranking(self) -> dict[str, float | None]:
+        negatives, positives = self.scores[:, ::-1].astype(float)
+        if self.kind == "multiclass" or not negatives.sum() or not positives.sum():
+            return {"roc_auc": None, "average_precision": None}
+        found, alarms = positives.cumsum(), negatives.cumsum()
+        above = found - positives / 2
+        auc = float((above * negatives).sum() / (positives.sum() * negatives.sum()))
+        some = positives > 0
+        precision = found[some] / (found[some] + alarms[some])
+        return {"roc_auc": auc, "average_precision": float((precision * positives[some]).sum() / positives.sum())}

@@ -1,0 +1,189 @@
+"""The records: what goes into a task and what comes out of it.
+
+Inputs are in-memory values, made by a decoder; outputs are what is published. All are
+immutable, so that one can be kept, published and replayed without a copy.
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+Score = float | list[float] | None
+"""What a model says of one event.
+
+Binary: the probability of the positive class. Multiclass: one probability a class, in the order
+of the stream's ``classes``. Anomaly detection: a score in [0, 1], higher is more anomalous.
+None: the model was not there to score.
+"""
+
+
+class Event(Struct, frozen=True, gc=False):
+    """Something that happened and wants a prediction.
+
+    ``time`` is in seconds since the epoch, UTC. ``ahead`` says that ``time`` lies too far past the
+    moment of receipt to be believed: the event is scored, but moves no clock. ``raw`` holds the
+    record's bytes untouched, for a dead letter.
+    """
+
+    event_id: str
+    time: float
+    fields: dict[str, Any]
+    offset: int = -1
+    ahead: bool = False
+    raw: bytes | None = None
+
+
+class Label(Struct, frozen=True, gc=False):
+    """What an event turned out to be; joined to it by ``event_id``."""
+
+    event_id: str
+    time: float
+    label: str
+    offset: int = -1
+    ahead: bool = False
+    raw: bytes | None = None
+
+
+class Undecodable(Struct, frozen=True, gc=False):
+    """Bytes that are no record; ``source`` is ``events`` or ``labels``."""
+
+    source: str
+    reason: str
+    field: str = ""
+    offset: int = -1
+    raw: bytes = b""
+
+
+class Skip(Struct, frozen=True, gc=False):
+    """A record that broke the code: the worker feeds this in its place, on every replay too."""
+
+    source: str
+    reason: str
+    offset: int = -1
+    raw: bytes = b""
+
+
+class Tick(Struct, frozen=True, gc=False):
+    """Time that passed without a record, in seconds since the epoch."""
+
+    time: float
+
+
+Input = Event | Label | Undecodable | Skip | Tick
+
+
+class Prediction(Struct, frozen=True, gc=False):
+    """The answer to an event, published before its label is known.
+
+    ``score`` and ``label`` are what callers act on; ``serving`` says which model they came from.
+    ``repeated`` marks the first answer given again to a repeated event.
+    """
+
+    event_id: str
+    time: float
+    label: str
+    score: Score
+    serving: str
+    online: Score
+    baseline: Score
+    online_version: str
+    baseline_version: str | None
+    repeated: bool = False
+
+
+class Labelled(Struct, frozen=True, gc=False):
+    """An event with its features as they were when scored, every score, and its label.
+
+    The training log is made of these. ``position`` is the event's place in its partition or file. ``implied``:
+    nobody reported a label until maturity, and its absence means this one. ``late``: the label came
+    after maturity. ``sampled`` is false for an event that was evicted from the waiting room: evidence
+    leaves it out, so that what counts is a sample that does not depend on the label. ``correction``:
+    a label that contradicts the one learned from; ``features`` is then null and the log takes this label.
+    """
+
+    event_id: str
+    time: float
+    position: int
+    label: str
+    label_time: float
+    features: dict[str, Any] | None
+    served: Score
+    online: Score
+    baseline: Score
+    served_label: str
+    online_label: str | None
+    baseline_label: str | None
+    online_version: str
+    baseline_version: str | None
+    implied: bool = False
+    late: bool = False
+    sampled: bool = True
+    correction: bool = False
+
+
+class DeadLetter(Struct, frozen=True, gc=False):
+    """A record that could not be used: why, and its bytes untouched (base64 in JSON)."""
+
+    source: str
+    field: str
+    reason: str
+    offset: int
+    payload: bytes
+
+
+class Histogram(Struct, frozen=True):
+    """Counts between edges; ``counts`` has one entry more than ``edges`` (below, between, above)."""
+
+    edges: list[float]
+    counts: list[int]
+
+
+class Profile(Struct, frozen=True):
+    """A mergeable summary of the inputs and scores of the events ``first``..``last``."""
+
+    stream: str
+    partition: int
+    first: int
+    last: int
+    events: int
+    histograms: dict[str, Histogram]
+    missing: dict[str, int]
+    unseen: dict[str, int]
+
+
+class Alarm(Struct, frozen=True):
+    """Something that a person or the retrainer should know.
+
+    ``position`` and ``event_id`` name the event whose label raised it, ``kind`` the detector and what it
+    watched. ``evidence`` is the level of an e-detector, null for detectors that state none; ``detail``
+    holds the detector's own figures.
+    """
+
+    stream: str
+    position: int
+    event_id: str
+    time: float
+    kind: str
+    verdict: str
+    evidence: float | None
+    detail: dict[str, float]
+
+
+class Outputs(Struct):
+    """What one ``feed`` says, each kind in the order in which it was said."""
+
+    predictions: list[Prediction]
+    labelled: list[Labelled]
+    alarms: list[Alarm]
+    dead_letters: list[DeadLetter]
+
+
+RECORDS: dict[str, type[Struct]] = {
+    "event": Event,
+    "label": Label,
+    "prediction": Prediction,
+    "labelled": Labelled,
+    "profile": Profile,
+    "alarm": Alarm,
+    "dead-letter": DeadLetter,
+}

@@ -1,0 +1,301 @@
+"""The scoring task: tests both models on every event, waits for its label, and lets the online model learn.
+
+Deterministic and without I/O: the same inputs in the same batches give the same outputs, bit for bit, and the
+same state. The online model goes strictly event by event, so that its scores do not depend on the batches at all;
+the baseline scores a batch in one call, and its scores may differ in the last bits between batchings.
+"""
+
+import pickle
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from stream.config import Serving, Stream
+from stream.digest import digest
+from stream.errors import RecordError, StateError
+from stream.features import FeatureExtractor
+from stream.labels import IMPLIED, Entry, LabelJoin
+from stream.models import Models, Ready
+from stream.prequential import MODELS, LossTotals, losses, scored
+from stream.records import (
+    DeadLetter,
+    Event,
+    Input,
+    Label,
+    Labelled,
+    Outputs,
+    Prediction,
+    Skip,
+    Tick,
+    Undecodable,
+)
+from stream.serving import Blend
+from stream.totals import DELAY_EDGES, InputCounts, ScoringTotals
+
+SCHEMA = 1
+
+NEVER = float("-inf")
+"""The clock before the first time that is believed."""
+
+
+class ScoringTask:
+    """Feed it decoded inputs in order, publish what it answers, and keep its snapshots."""
+
+    def __init__(self, stream: Stream, models: Models) -> None:
+        self.stream = stream
+        self.models = models
+        self.classes = {name: index for index, name in enumerate(stream.classes)}
+        self._names = stream.classes
+        self._labels = {**self.classes, **{k: self.classes[v] for k, v in stream.labels.values.items()}}
+        self._extractor = FeatureExtractor(stream.features)
+        self._many = stream.kind == "multiclass"
+        self._unsupervised = stream.kind == "anomaly"
+        implied = stream.labels.absent_means
+        self.join = LabelJoin(stream.labels, stream.recent_ids, -1 if implied is None else self.classes[implied])
+        self.blend = Blend(stream.blend_share)
+        self.inputs = InputCounts()
+        self.clock = NEVER
+        self.losses = {model: LossTotals() for model in MODELS}
+        self.delays = np.zeros(len(DELAY_EDGES) + 1, dtype=np.int64)
+        self.delay_sum = 0.0
+
+    def feed(self, batch: Sequence[Input]) -> Outputs:
+        """Take inputs in order and answer what is to be published.
+
+        Raises ModelError and whatever a model of the user's raises; the task's state is then undefined, and the
+        worker restores it.
+        """
+        out = Outputs([], [], [], [])
+        ready = self.models.ready(self._extractor, [record for record in batch if type(record) is Event])
+        for record in batch:
+            kind = type(record)
+            if kind is Event:
+                self._on_event(record, next(ready), out)  # type: ignore[arg-type] # its type was just tested
+            elif kind is Label:
+                self._on_label(record, out)  # type: ignore[arg-type] # as above
+            elif kind is Tick:
+                self._advance(record.time, out)  # type: ignore[union-attr] # as above
+            else:
+                self._on_unusable(record, out)  # type: ignore[arg-type] # as above
+        # What stays in the room is put to rest: earlier batches' events are already.
+        for entry in self.join.newest(len(out.predictions)):
+            entry.pack()
+        self._count_losses(out.labelled)
+        return out
+
+    def _on_event(self, event: Event, ready: Ready | RecordError, out: Outputs) -> None:  # noqa: C901 - hot: calls cost more
+        event_id, join, models = event.event_id, self.join, self.models
+        if event.ahead:
+            self.inputs.ahead += 1
+        elif event.time > self.clock:
+            self._advance(event.time, out)
+        if isinstance(ready, RecordError):
+            self.inputs.events_dead += 1
+            raw = msgspec.json.encode(event.fields) if event.raw is None else event.raw
+            out.dead_letters.append(DeadLetter("events", ready.field, str(ready), event.offset, raw))
+            return
+        known = join.known(event_id)
+        if known is not None:
+            self.inputs.repeated += 1
+            out.predictions.append(msgspec.structs.replace(known.prediction, repeated=True))
+            return
+        row, x, online, baseline = ready
+        if online is None:
+            online = models.online.score(x)
+        # Where there is no baseline's score, the online model serves.
+        serving: Serving = "online" if baseline is None else self.stream.serving
+        served = online
+        if serving == "blend":
+            served = self.blend.score(online, baseline)
+        elif serving == "baseline":
+            served = baseline
+        prediction = Prediction(
+            event_id,
+            event.time,
+            self._answer(served, models.thresholds[serving == "baseline"]),
+            served,
+            serving,
+            online,
+            baseline,
+            models.online_version,
+            None if models.baseline is None else models.baseline.version,
+        )
+        out.predictions.append(prediction)
+        self.inputs.predicted += 1
+        if self._unsupervised:
+            models.online.learn(x, None)
+        entry = Entry(prediction, event.offset, self.clock, row, None if self._unsupervised else x)
+        for leaving in join.admit(entry):
+            out.labelled.append(self._labelled(leaving, sampled=False))
+            leaving.drop()
+        if join.early:
+            early = join.take_early(event_id)
+            if early is not None:
+                self._meet(event_id, *early, out)
+
+    def _answer(self, score: Any, threshold: float) -> str:
+        answer: str = self._names[score.index(max(score)) if self._many else score >= threshold]
+        return answer
+
+    def _on_label(self, label: Label, out: Outputs) -> None:
+        self.inputs.labels += 1
+        if label.ahead:
+            self.inputs.ahead += 1
+        elif label.time > self.clock:
+            self._advance(label.time, out)
+        index = self._labels.get(label.label)
+        if index is None:
+            self.inputs.labels_dead += 1
+            allowed = ", ".join(list(self._labels)[:20])
+            reason = f"label {label.label[:80]!r} of event {label.event_id[:80]!r} is none of {allowed}"
+            raw = msgspec.json.encode(label) if label.raw is None else label.raw
+            out.dead_letters.append(DeadLetter("labels", self.stream.fields.label, reason, label.offset, raw))
+            return
+        self._meet(label.event_id, index, label.time, out)
+
+    def _meet(self, event_id: str, label: int, time: float, out: Outputs) -> None:
+        fate, entry, final = self.join.join(event_id, label, time, self.clock)
+        if entry is None:
+            return
+        if fate == "conflicting":
+            last = self._labelled(entry)
+            last = msgspec.structs.replace(
+                last, label=self._names[label], label_time=time, features=None, implied=False, correction=True
+            )
+            out.labelled.append(last)
+            return
+        self._learn(entry)
+        if final:
+            out.labelled.append(self._labelled(entry, late=self.stream.labels.maturity > 0))
+            entry.row = None
+
+    def _learn(self, entry: Entry) -> None:
+        prediction = entry.prediction
+        if self.stream.serving == "blend" and prediction.baseline is not None:
+            self.blend.update(prediction.online, prediction.baseline, entry.label)
+        if not self._unsupervised:
+            self.models.online.learn(entry.unpacked(), entry.label)
+        entry.x = entry.packed = None
+
+    def _labelled(self, entry: Entry, *, late: bool = False, sampled: bool = True) -> Labelled:
+        p = entry.prediction
+        online, baseline = self.models.thresholds
+        return Labelled(
+            p.event_id,
+            p.time,
+            entry.position,
+            self._names[entry.label],
+            entry.label_time,
+            entry.row,
+            p.score,
+            p.online,
+            p.baseline,
+            p.label,
+            self._answer(p.online, online),
+            None if p.baseline is None else self._answer(p.baseline, baseline),
+            p.online_version,
+            p.baseline_version,
+            entry.state == IMPLIED,
+            late,
+            sampled,
+        )
+
+    def _advance(self, time: float, out: Outputs) -> None:
+        join = self.join
+        if self.clock == NEVER:
+            join.begin(time)
+        self.clock = max(time, self.clock)
+        if not (join.young or join.overdue or join.early):
+            return
+        for entry in join.advance(self.clock):
+            if entry.state == IMPLIED:
+                self._learn(entry)
+            out.labelled.append(self._labelled(entry))
+            entry.drop()
+
+    def _on_unusable(self, record: Undecodable | Skip, out: Outputs) -> None:
+        field, skipped = (record.field, False) if isinstance(record, Undecodable) else ("", True)
+        self.inputs.skipped += skipped
+        if record.source == "labels":
+            self.inputs.labels += 1
+            self.inputs.labels_dead += 1
+        else:
+            self.inputs.events_dead += 1
+        out.dead_letters.append(DeadLetter(record.source, field, record.reason, record.offset, record.raw))
+
+    def _count_losses(self, labelled: list[Labelled]) -> None:
+        counted = [record for record in labelled if not record.correction]
+        if not counted:
+            return
+        for model, batch in scored(counted, self.classes).items():
+            self.losses[model].update(losses(batch, self.stream.kind))
+        # A time ahead is not believed, so that a delay is never negative; an implied label took no time to come.
+        delays = np.array([max(0.0, record.label_time - record.time) for record in counted if not record.implied])
+        self.delay_sum += float(delays.sum())
+        self.delays += np.bincount(np.searchsorted(DELAY_EDGES, delays), minlength=len(self.delays))
+
+    def totals(self) -> ScoringTotals:
+        """An immutable copy of all counts, for publishing at a commit."""
+        oldest = self.join.oldest()
+        baseline = self.models.baseline
+        return ScoringTotals(
+            inputs=msgspec.structs.replace(self.inputs),
+            labels=msgspec.structs.replace(self.join.counts),
+            waiting=self.join.waiting,
+            held=self.join.held(),
+            early=len(self.join.early),
+            oldest_age=0.0 if oldest is None or self.clock == NEVER else self.clock - oldest,
+            clock=self.clock,
+            losses={m: (t.events, dict(t.sums), dict(t.decayed)) for m, t in self.losses.items()},
+            delays=self.delays.tolist(),
+            delay_sum=self.delay_sum,
+            online_version=self.models.online_version,
+            baseline_version=None if baseline is None else baseline.version,
+            blend_weight=self.blend.weight if self.stream.serving == "blend" else None,
+        )
+
+    def _state(self) -> dict[str, Any]:
+        baseline = self.models.baseline
+        return {
+            "baseline": None if baseline is None else baseline.version,
+            "online_version": self.models.online_version,
+            "online": self.models.online,
+            "thresholds": self.models.thresholds,
+            "join": self.join.snapshot(),
+            "blend": self.blend.weight,
+            "inputs": msgspec.structs.astuple(self.inputs),
+            "clock": self.clock,
+            "losses": self.losses,
+            "delays": self.delays,
+            "delay_sum": self.delay_sum,
+        }
+
+    def snapshot(self) -> bytes:
+        """The whole state but the baseline's file, which is named by its version; taken between batches.
+
+        Holds a pickle: whoever stores it must authenticate it before it is given back.
+        """
+        return pickle.dumps((SCHEMA, self._state()), protocol=5)
+
+    def restore(self, snapshot: bytes) -> None:
+        """Take up a snapshot's state. Raises StateError where it is of another schema or another baseline."""
+        schema, state = pickle.loads(snapshot)  # noqa: S301 - authenticated by whoever stores it: consumers/seal.py
+        if schema != SCHEMA:
+            raise StateError(f"the state has schema {schema}, this version reads {SCHEMA}: start again from the inputs")
+        baseline = self.models.baseline
+        version = None if baseline is None else baseline.version
+        if state["baseline"] != version:
+            raise StateError(f"the state was made beside baseline {state['baseline']}, but {version} is loaded")
+        self.models.online, self.models.online_version = state["online"], state["online_version"]
+        self.models.thresholds = state["thresholds"]
+        self.join.restore(state["join"])
+        self.blend.weight = state["blend"]
+        self.inputs = InputCounts(*state["inputs"])
+        self.clock, self.losses = state["clock"], state["losses"]
+        self.delays, self.delay_sum = state["delays"], state["delay_sum"]
+
+    def digest(self) -> str:
+        """The canonical digest of the state."""
+        return digest(self._state())

@@ -1,0 +1,1 @@
+"""Seeded worlds whose change points are known, to measure what a monitor notices."""

@@ -1,0 +1,119 @@
+"""The warm-up: labelled rows from before the stream begins; they fit the baseline and pre-train the online model."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from stream import baseline as batch
+from stream import online
+from stream.baseline import Baseline
+from stream.config import Stream
+from stream.digest import digest
+from stream.errors import RecordError, SettingError, TrainingError
+from stream.features import FeatureExtractor, Row
+from stream.given import GivenScore
+from stream.models import Models
+from stream.online import OnlineModel
+
+
+class WarmUp(Struct):
+    """Models made ready on a warm-up.
+
+    ``stream`` has its classes filled in; ``artifact`` is the baseline's skops file, empty where there is none.
+    ``unused`` counts warm-up rows left out, by the reason.
+    """
+
+    stream: Stream
+    models: Models
+    artifact: bytes
+    used: int
+    unused: dict[str, int]
+
+
+def warm_up(key: str, stream: Stream, rows: Sequence[tuple[dict[str, Any], str | None]]) -> WarmUp:
+    """Fit the baseline and pre-train the online model on (fields, label) rows, in order.
+
+    ``key`` is where the stream's settings stand, for errors. Without rows the online model starts from nothing, and
+    there is no baseline. Raises SettingError for a model or class that does not fit, TrainingError for rows that
+    cannot be trained on.
+    """
+    stream = name_classes(key, stream, [label for _, label in rows if label is not None])
+    known = {name: index for index, name in enumerate(stream.classes)}
+    known.update({written: known[meant] for written, meant in stream.labels.values.items()})
+    extractor = FeatureExtractor(stream.features)
+    usable: list[Row] = []
+    labels: list[int] = []
+    unused: dict[str, int] = {}
+    for fields, label in rows:
+        try:
+            row = extractor.row(fields)
+        except RecordError as error:
+            _count(unused, str(error))
+            continue
+        if label not in known:
+            _count(unused, "no label" if label is None else f"label {label[:80]!r} is none of {stream.classes}")
+            continue
+        usable.append(row)
+        labels.append(known[label])
+    if rows and not usable:
+        worst = max(unused, key=lambda reason: unused[reason])
+        raise TrainingError(f"none of the {len(rows)} warm-up rows can be used; the most frequent reason: {worst}")
+    many = stream.classes if stream.kind == "multiclass" else []
+    inputs = extractor.inputs(usable)
+    learner: OnlineModel | GivenScore
+    if stream.online.startswith("field:"):
+        learner, name = GivenScore(stream.online.removeprefix("field:"), many), stream.online
+    else:
+        learner = OnlineModel(online.make(key, stream), stream.kind, len(stream.classes))
+        for x, y in zip(inputs, labels, strict=True):
+            learner.learn(x, y)
+        name = f"{stream.online}-{digest([stream.features.columns, usable, labels])[:12]}"
+    frozen, artifact = _baseline(key, stream, extractor, usable, labels, many)
+    models = Models(learner, name, frozen)
+    if stream.kind == "anomaly" and usable:
+        models.thresholds = (
+            _threshold(stream, [learner.score(x) for x in inputs] if isinstance(learner, OnlineModel) else []),
+            _threshold(stream, frozen.score(extractor.frame(usable)) if isinstance(frozen, Baseline) else []),
+        )
+    return WarmUp(stream, models, artifact, len(usable), unused)
+
+
+def _baseline(
+    key: str, stream: Stream, extractor: FeatureExtractor, rows: list[Row], labels: list[int], many: list[str]
+) -> tuple[Baseline | GivenScore | None, bytes]:
+    if stream.baseline.startswith("field:"):
+        return GivenScore(stream.baseline.removeprefix("field:"), many), b""
+    if stream.baseline == "none" or not rows:
+        return None, b""
+    estimator = online.find(f"{key}.baseline", stream.baseline, batch.FACTORIES)(stream)
+    batch.fit(estimator, extractor.frame(rows), labels, stream.kind, len(stream.classes))
+    artifact = batch.dump(estimator)
+    # What scores is what the file holds, from the first event on: a restart scores with nothing else.
+    return batch.load(artifact, stream.kind, batch.version(estimator)), artifact
+
+
+def name_classes(key: str, stream: Stream, labels: Sequence[str]) -> Stream:
+    """The stream with its classes: those set, or those that the warm-up's labels show, sorted; ``positive`` last."""
+    classes = stream.classes or sorted({stream.labels.values.get(label, label) for label in labels})
+    if not classes:
+        raise SettingError(f"{key}.classes", classes, "the names of the classes, where no warm-up shows them")
+    if stream.kind != "multiclass":
+        if len(classes) != 2:
+            raise SettingError(f"{key}.classes", classes[:20], f"two classes for kind = {stream.kind!r}")
+        positive = stream.positive or classes[1]
+        if positive not in classes:
+            raise SettingError(f"{key}.positive", positive, f"one of {classes}")
+        classes = [name for name in classes if name != positive] + [positive]
+    return msgspec.structs.replace(stream, classes=classes)
+
+
+def _threshold(stream: Stream, scores: Sequence[Any]) -> float:
+    """The score above which the share ``alert_rate`` of the warm-up lies."""
+    return float(np.quantile(scores, 1.0 - stream.alert_rate)) if len(scores) else 0.5
+
+
+def _count(unused: dict[str, int], reason: str) -> None:
+    unused[reason] = unused.get(reason, 0) + 1

@@ -1,0 +1,412 @@
+"""What a scrape shows is what the tasks counted and committed, under names that the documentation explains."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families
+
+from consumers.exporter import Exporter
+from consumers.transport import Arrived, Assigned, Batch, Drained, Notice, Recovery
+from consumers.worker import Worker
+from stream import config
+from stream.chain import Chain, ChainTotals
+from stream.errors import CommitFailed
+from stream.monitoring import MonitoringTask
+from stream.records import Event, Input, Label, Skip, Tick, Undecodable
+from stream.scoring import ScoringTask
+from stream.totals import DELAY_EDGES
+from stream.warmup import warm_up
+
+DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
+SECONDS = {"feed": 0.25, "commit": 0.5}
+STREAM = {
+    "kind": "binary",
+    "classes": ["ham", "spam"],
+    "online": "field:a",
+    "baseline": "field:b",
+    "labels": {"maturity": "10s", "ttl": "100s", "capacity": 1000},
+}
+
+
+def make_chain(**settings: object) -> Chain:
+    stream = config.read({"streams": {"spam": {**STREAM, **settings}}}).streams["spam"]
+    made = warm_up("streams.spam", stream, [])
+    return Chain(ScoringTask(made.stream, made.models), MonitoringTask("spam", made.stream), None)
+
+
+def event(number: int, baseline: float = 0.1) -> Event:
+    return Event(f"e{number}", float(number), {"a": 0.1, "b": baseline}, number)
+
+
+def inputs() -> list[Input]:
+    """A little of everything, and a baseline that is right for 80 events and wrong for the next 80."""
+    records: list[Input] = []
+    for n in range(160):
+        records += [event(n, 0.1 if n < 80 else 0.9), Label(f"e{n}", n + 3.0, "ham")]
+    return [
+        *records,
+        event(159),
+        Label("e159", 163.0, "ham"),
+        Label("e159", 163.0, "spam"),
+        Label("e158", 163.0, "neither"),
+        Undecodable("events", "no JSON"),
+        Undecodable("labels", "no JSON"),
+        Skip("events", "broke the code"),
+        Event("far", 4e9, {"a": 0.1, "b": 0.1}, 900, ahead=True),
+        event(200),
+        event(201),
+        Label("unseen", 202.0, "ham"),
+        Tick(213.0),
+        Label("e200", 214.0, "ham"),
+    ]
+
+
+def run(chain: Chain, records: Sequence[Input] | None = None) -> ChainTotals:
+    chain.feed(inputs() if records is None else records)
+    return chain.totals()
+
+
+class Shown:
+    """An exporter on a registry of its own, and what a scrape of it says."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.time = 1_000.0
+        self.exporter = Exporter("spam", self.registry, now=lambda: 5_000.0, monotonic=lambda: self.time)
+
+    def value(self, name: str, task: str | None = "0", **labels: str) -> float | None:
+        place = {"stream": "spam"} | ({} if task is None else {"partition": task})
+        return self.registry.get_sample_value(f"rotwatch_{name}", place | labels)
+
+    def counters(self) -> dict[tuple[str, ...], float]:
+        return {
+            (sample.name, *map(str, sorted(sample.labels.items()))): sample.value
+            for metric in self.registry.collect()
+            for sample in metric.samples
+            if metric.type in {"counter", "histogram", "summary"}
+        }
+
+    def tasks(self) -> set[str]:
+        samples = [sample for metric in self.registry.collect() for sample in metric.samples]
+        return {sample.labels["partition"] for sample in samples if "partition" in sample.labels}
+
+
+@pytest.fixture
+def shown() -> Shown:
+    return Shown()
+
+
+@pytest.fixture(scope="module")
+def totals() -> ChainTotals:
+    return run(make_chain())
+
+
+@pytest.fixture
+def full(shown: Shown, totals: ChainTotals) -> Shown:
+    shown.exporter.committed("0", totals, 333, SECONDS)
+    return shown
+
+
+def test_the_run_behind_these_tests_has_a_little_of_everything(totals: ChainTotals) -> None:
+    i, j = totals.scoring.inputs, totals.scoring.labels
+    assert totals.scoring.unbalanced() is None
+    assert min(i.predicted, i.repeated, i.events_dead, i.labels_dead, i.ahead, i.skipped) > 0
+    assert min(j.joined, j.duplicate, j.conflicting, j.late) > 0
+    assert min(totals.scoring.waiting, totals.scoring.early, totals.scoring.oldest_age) > 0
+    assert totals.monitoring is not None
+    assert totals.monitoring.alarms
+
+
+def test_events_and_labels_are_shown_by_their_fates(full: Shown, totals: ChainTotals) -> None:
+    i, j = totals.scoring.inputs, totals.scoring.labels
+    assert full.value("events_total", fate="predicted") == i.predicted
+    assert full.value("events_total", fate="repeated") == i.repeated == 1
+    assert full.value("events_total", fate="dead_lettered") == i.events_dead == 2
+    for fate in ("joined", "implied", "expired", "evicted"):
+        assert full.value("settled_events_total", fate=fate) == getattr(j, fate)
+    for fate in ("joined", "orphaned", "duplicate", "conflicting"):
+        assert full.value("labels_total", fate=fate) == getattr(j, fate)
+    assert full.value("labels_total", fate="dead_lettered") == i.labels_dead == 2
+    assert full.value("labels_read_total") == i.labels
+    assert full.value("predictions_total") == i.predicted + i.repeated
+    assert full.value("dead_letters_total", source="events") == 2
+    assert full.value("dead_letters_total", source="labels") == 2
+    assert full.value("ahead_records_total") == i.ahead == 1
+    assert full.value("skipped_records_total") == i.skipped == 1
+    assert full.value("late_labels_total") == j.late == 1
+    assert full.value("unsampled_events_total") == j.unsampled
+
+
+def test_both_equations_can_be_checked_from_a_scrape_alone(full: Shown) -> None:
+    scrape = {name: list(full.registry.restricted_registry([f"rotwatch_{name}"]).collect()) for name in (
+        "events_total", "settled_events_total", "labels_total", "labels_read_total", "waiting_events", "early_labels"
+    )}  # fmt: skip
+    total = {name: sum(s.value for metric in metrics for s in metric.samples) for name, metrics in scrape.items()}
+    assert full.value("events_total", fate="predicted") == total["settled_events_total"] + total["waiting_events"]
+    assert total["labels_read_total"] == total["labels_total"] + total["early_labels"]
+
+
+def test_the_waiting_room_and_the_clock_are_shown(full: Shown, totals: ChainTotals) -> None:
+    assert full.value("waiting_events") == totals.scoring.waiting
+    assert full.value("held_events") == totals.scoring.held
+    assert full.value("early_labels") == totals.scoring.early == 1
+    assert full.value("oldest_waiting_seconds") == totals.scoring.oldest_age
+    assert full.value("clock_timestamp_seconds") == totals.scoring.clock == 214.0
+
+
+def test_losses_have_sums_counts_and_means_per_model(full: Shown, totals: ChainTotals) -> None:
+    assert set(totals.scoring.losses) == {"online", "baseline", "served"}
+    for model, (count, sums, decayed) in totals.scoring.losses.items():
+        assert set(sums) == {"error", "log_loss", "brier"}
+        for loss in sums:
+            assert full.value("loss_count", model=model, loss=loss) == count
+            assert full.value("loss_sum", model=model, loss=loss) == sums[loss]
+            assert full.value("mean_loss", model=model, loss=loss) == decayed[loss]
+    assert full.value("loss_sum", model="baseline", loss="error") == 80
+
+
+def test_label_delays_are_a_cumulative_histogram(full: Shown, totals: ChainTotals) -> None:
+    buckets = [full.value("label_delay_seconds_bucket", le=str(edge)) for edge in [*DELAY_EDGES, "+Inf"]]
+    count = sum(totals.scoring.delays)
+    assert buckets == [0, count - 1, *[count] * (len(DELAY_EDGES) - 1)]
+    assert full.value("label_delay_seconds_count") == count
+    assert full.value("label_delay_seconds_sum") == totals.scoring.delay_sum == 3.0 * (count - 1) + 14.0
+
+
+def test_model_versions_and_the_blend_are_shown(full: Shown, totals: ChainTotals) -> None:
+    assert full.value("model_info", model="online", version="field:a") == 1
+    assert full.value("model_info", model="baseline", version="field:b") == 1
+    assert full.value("blend_weight") == totals.scoring.blend_weight
+
+
+def test_without_a_baseline_nothing_is_shown_of_one(shown: Shown) -> None:
+    shown.exporter.committed("0", run(make_chain(baseline="none", serving="online")), 333, SECONDS)
+    text = generate_latest(shown.registry).decode()
+    assert 'verdict="no_baseline"} 1.0' in text
+    assert 'model="baseline"' not in re.sub(r"rotwatch_alarms.*", "", text)
+    assert "blend_weight" not in text
+
+
+def test_the_monitor_shows_what_it_judged_and_its_alarms(full: Shown, totals: ChainTotals) -> None:
+    monitoring = totals.monitoring
+    assert monitoring is not None
+    assert full.value("judged_records_total") == monitoring.labelled
+    assert full.value("left_out_records_total") == monitoring.left_out == 1
+    assert full.value("alarms_total", detector="adwin", model="baseline") == monitoring.alarms["adwin:baseline"]
+    for model, mean in monitoring.means.items():
+        assert full.value("judged_error_ratio", model=model) == mean
+
+
+def test_exactly_one_verdict_is_set_and_all_others_are_there_at_zero(full: Shown, totals: ChainTotals) -> None:
+    verdicts = {
+        sample.labels["verdict"]: sample.value
+        for metric in full.registry.collect()
+        if metric.name == "rotwatch_verdict"
+        for sample in metric.samples
+    }
+    assert totals.monitoring is not None
+    assert [verdict for verdict, value in verdicts.items() if value] == [totals.monitoring.verdict] == ["baseline_rot"]
+    assert len(verdicts) == 11
+
+
+def test_a_verdict_that_nobody_listed_is_shown_all_the_same(shown: Shown, totals: ChainTotals) -> None:
+    shown.exporter.committed("0", msgspec.structs.replace(totals.monitoring, verdict="new"), 1, SECONDS)
+    assert shown.value("verdict", verdict="new") == 1
+
+
+def test_the_scorer_and_the_monitor_are_shown_without_a_chain_too(shown: Shown, totals: ChainTotals) -> None:
+    shown.exporter.committed("0", totals.scoring, 1, SECONDS)
+    shown.exporter.committed("1", totals.monitoring, 1, SECONDS)
+    assert shown.value("labels_read_total", "0") == totals.scoring.inputs.labels
+    assert shown.value("labels_read_total", "1") is None
+    assert shown.value("judged_records_total", "0") is None
+    assert shown.value("judged_records_total", "1") > 0
+
+
+def test_totals_of_another_kind_are_refused(shown: Shown) -> None:
+    with pytest.raises(TypeError, match="no metrics are known for totals of type dict"):
+        shown.exporter.committed("0", {}, 1, SECONDS)
+
+
+def test_a_task_that_has_read_nothing_shows_zeros_and_no_clock(shown: Shown) -> None:
+    shown.exporter.committed("0", make_chain().totals(), 0, {})
+    assert shown.value("events_total", fate="predicted") == 0
+    assert shown.value("loss_count", model="baseline", loss="error") == 0
+    assert shown.value("clock_timestamp_seconds") is None
+    assert shown.value("commits_total") == 0
+    assert shown.value("last_commit_timestamp_seconds") is None
+
+
+def test_commits_and_their_times_are_the_process_s_own(shown: Shown, totals: ChainTotals) -> None:
+    shown.exporter.committed("0", totals, 0, {})
+    assert shown.value("batch_records_count", None) == 0
+    shown.exporter.committed("0", totals, 300, SECONDS)
+    shown.exporter.committed("0", totals, 5, SECONDS)
+    shown.exporter.committed("0", totals, 0, {})
+    assert shown.value("commits_total") == 2
+    assert shown.value("last_commit_timestamp_seconds") == 5_000.0
+    assert shown.value("batch_records_sum", None) == 305
+    assert shown.value("batch_records_bucket", None, le="16.0") == 1
+    assert shown.value("feed_duration_seconds_sum", None) == 0.5
+    assert shown.value("commit_duration_seconds_sum", None) == 1.0
+
+
+def test_two_tasks_are_told_apart_and_a_revoked_one_is_gone(shown: Shown) -> None:
+    shown.exporter.committed("0", run(make_chain(), [event(1)]), 1, SECONDS)
+    shown.exporter.committed("1", run(make_chain(), [event(1), event(2)]), 2, SECONDS)
+    assert shown.value("events_total", "0", fate="predicted") == 1
+    assert shown.value("events_total", "1", fate="predicted") == 2
+    shown.exporter.revoked("1")
+    assert shown.tasks() == {"0"}
+    shown.exporter.revoked("0")
+    assert shown.tasks() == set()
+
+
+def test_what_was_fed_but_not_committed_is_not_shown(shown: Shown) -> None:
+    chain = make_chain()
+    shown.exporter.committed("0", chain.totals(), 0, {})
+    chain.feed(inputs())
+    assert shown.value("events_total", fate="predicted") == 0
+    assert shown.value("labels_total", fate="joined") == 0
+    assert shown.value("loss_count", model="online", loss="error") == 0
+
+
+class Flaky:
+    """A transport over a list of batches: some commits fail, and the journal alone is the checkpoint."""
+
+    def __init__(self, batches: list[list[Input]], failing: set[int]) -> None:
+        self.batches = batches
+        self.failing = failing
+        self.journal: list[Batch] = []
+        self.assigned = False
+        self.tries = 0
+
+    def poll(self, *_: object, **__: object) -> Sequence[Notice]:
+        if not self.assigned:
+            self.assigned = True
+            return [Assigned("0")]
+        done = len(self.journal)
+        return [Arrived("0", Batch(self.batches[done], None)) if done < len(self.batches) else Drained("0")]
+
+    def recover(self, _: str) -> Recovery:
+        return Recovery(None, list(self.journal))
+
+    def commit(self, _: str, batch: Batch | None, *__: object) -> None:
+        self.tries += 1
+        if self.tries in self.failing:
+            raise CommitFailed("the disk is full")
+        if batch is not None:
+            self.journal.append(batch)
+
+    def close(self) -> None: ...
+
+
+def test_no_counter_goes_back_over_failed_commits_and_recoveries(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("consumers.worker.time.sleep", lambda _: None)
+    records = inputs()
+    transport = Flaky([records[at : at + 20] for at in range(0, len(records), 20)], failing={2, 5, 6, 11})
+    scrapes: list[dict[tuple[str, ...], float]] = []
+    recover = transport.recover
+
+    def scraped_recover(task: str) -> Recovery:
+        scrapes.append(shown.counters())  # the batch is in the task's memory now, and about to be undone
+        return recover(task)
+
+    def scrape() -> bool:
+        scrapes.append(shown.counters())
+        return False
+
+    monkeypatch.setattr(transport, "recover", scraped_recover)
+    arguments = {"batch": 20, "checkpoint_every": 1e9, "observer": shown.exporter, "stop": scrape}
+    worker = Worker(transport, lambda _: make_chain(), **arguments)
+    assert worker.run()
+    scrapes.append(shown.counters())
+    assert transport.tries > len(transport.batches)
+    for before, after in pairwise(scrapes):
+        assert before.keys() <= after.keys()
+        assert [key for key in before if after[key] < before[key]] == []
+    undisturbed = Shown()
+    undisturbed.exporter.committed("0", run(make_chain()), len(records), SECONDS)
+    name = ("rotwatch_events_total", "('fate', 'predicted')", "('partition', '0')", "('stream', 'spam')")
+    assert scrapes[-1][name] == undisturbed.counters()[name]
+
+
+def test_a_revoked_task_is_not_ready_and_a_recovered_one_is(shown: Shown) -> None:
+    assert shown.exporter.unready() == "no task is assigned and recovered"
+    shown.exporter.committed("0", make_chain().totals(), 0, {})
+    assert shown.exporter.unready() is None
+    shown.exporter.revoked("0")
+    assert shown.exporter.unready() == "no task is assigned and recovered"
+
+
+def test_a_loop_that_shows_no_life_is_stalled_until_it_does(shown: Shown) -> None:
+    assert shown.exporter.stalled(limit=60) is None
+    shown.time += 61
+    assert shown.exporter.stalled(limit=60) == "the loop has shown no life for 61 s (limit 60 s)"
+    shown.exporter.alive()
+    assert shown.exporter.stalled(limit=60) is None
+    shown.time += 61
+    shown.exporter.committed("0", make_chain().totals(), 0, {})
+    assert shown.exporter.stalled(limit=60) is None
+
+
+def test_two_exporters_of_one_registry_are_refused(shown: Shown) -> None:
+    with pytest.raises(ValueError, match="Duplicated timeseries"):
+        Exporter("ham", shown.registry)
+
+
+def test_the_exposition_can_be_parsed_in_both_formats(full: Shown) -> None:
+    families = list(text_string_to_metric_families(generate_latest(full.registry).decode()))
+    assert {"rotwatch_events", "rotwatch_label_delay_seconds", "rotwatch_verdict"} <= {f.name for f in families}
+    assert not [sample.name for f in families for sample in f.samples if sample.name.endswith("_created")]
+    assert list(parse_openmetrics(generate_openmetrics(full.registry, version="1.0.0").decode()))
+
+
+def test_promtool_finds_nothing_to_say(full: Shown) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not on PATH")
+    text = generate_latest(full.registry)
+    found = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, timeout=60, check=False)
+    assert (found.returncode, found.stdout + found.stderr) == (0, b"")
+
+
+def documented() -> dict[str, tuple[str, set[str]]]:
+    """Name to type and labels, from the tables of docs/metrics.md."""
+    rows = re.findall(r"^\| `(rotwatch_\w+)` \| (\w+) \| (.*?) \|", DOCS.read_text("utf-8"), re.MULTILINE)
+    assert len({name for name, _, _ in rows}) == len(rows)
+    places = {True: {"stream", "partition"}, False: {"stream"}}
+    return {name: (kind, places["task" in labels] | set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
+
+
+def test_every_exported_metric_is_documented_and_every_documented_one_exported(full: Shown) -> None:
+    suffixes = {"counter": "_total", "info": "_info"}
+    exported = {
+        metric.name + suffixes.get(metric.type, ""): (
+            metric.type,
+            {label for sample in metric.samples for label in sample.labels} - {"le"},
+        )
+        for metric in full.registry.collect()
+    }
+    assert exported == documented()
+
+
+def test_every_value_of_a_label_that_is_a_word_of_ours_is_documented(full: Shown) -> None:
+    text = DOCS.read_text("utf-8")
+    words = {
+        value
+        for metric in full.registry.collect()
+        for sample in metric.samples
+        for label, value in sample.labels.items()
+        if label in {"fate", "loss", "model", "source", "verdict"}
+    }
+    assert {word for word in words if f"`{word}`" not in text} == set()
