@@ -4,28 +4,34 @@ CPU seconds of the process, after the warm-up; the variants take turns, and the 
 """
 
 import gzip
+import resource
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from itertools import cycle, islice
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from river import compose, feature_extraction, linear_model, optim, preprocessing
 
-from bench.report import DATA, Figure, at_least, publish
+from bench.report import DATA, Figure, at_least, at_most, publish
+from consumers.observer import Observer
 from consumers.plans import Plan
 from consumers.replay import replay
 from consumers.settings import load
-from consumers.sources import open_source
+from consumers.sources import open_source, simulated
 from stream.baseline import Baseline
 from stream.features import FeatureExtractor
 from stream.warmup import WarmUp, warm_up
 
-ROUNDS = 2
+ROUNDS = 5
 BATCH = 512
 WARM_UP = 2_500
+LONG = 3_000_000
 
 
 def texts(name: str) -> tuple[Iterator[dict[str, Any]], str]:
@@ -141,5 +147,60 @@ def measure(name: str) -> list[Figure]:
     ]
 
 
+class Marks(Observer):
+    """CPU seconds and resident bytes when each of some counts of events has been committed."""
+
+    def __init__(self, counts: list[int]) -> None:
+        self.counts = counts
+        self.marks: dict[int, tuple[int, float, int]] = {}
+
+    def committed(self, task: str, totals: Any, inputs: int, seconds: dict[str, float]) -> None:
+        """Note the first commit at or past each count."""
+        events = totals.scoring.inputs.events
+        for count in self.counts:
+            if count <= events and count not in self.marks:
+                resident = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+                self.marks[count] = (events, time.process_time(), resident)
+
+
+def long_run(connection: Connection) -> None:
+    """Replay LONG short texts, in each a word that never comes again; sends speeds and resident memory."""
+    rows, _ = texts("sms_spam.jsonl.gz")
+    bodies = [(row["body"], row["label"]) for row in rows][:5_574]
+
+    def endless() -> Iterator[dict[str, Any]]:
+        for number, (body, label) in enumerate(islice(cycle(bodies), LONG + WARM_UP)):
+            yield {"event_id": f"m{number}", "body": f"{body} w{number * 7919}x", "label": label}
+
+    stream = load(None).streams["spam"]
+    stream = msgspec.structs.replace(stream, features=msgspec.structs.replace(stream.features, text=["body"]))
+    marks = Marks([500_000, 600_000, LONG - 100_000, LONG])
+    replay(Plan("spam", simulated("endless", endless, LONG), stream), [marks])
+    at = [marks.marks[count] for count in marks.counts]
+    early = (at[1][1] - at[0][1]) / (at[1][0] - at[0][0])
+    late = (at[3][1] - at[2][1]) / (at[3][0] - at[2][0])
+    connection.send((early, late, at[1][2], at[3][2]))
+
+
+def flat() -> list[Figure]:
+    """Whether the last hundred thousand of LONG events are as fast and need no more memory than earlier ones."""
+    runs = []
+    for _ in range(3):
+        ours, theirs = get_context("spawn").Pipe()
+        process = get_context("spawn").Process(target=long_run, args=(theirs,))
+        process.start()
+        runs.append(ours.recv())
+        process.join()
+    early, late, before, after = (statistics.median(column) for column in zip(*runs, strict=True))
+    return [
+        Figure("3 million: events 500,000 to 600,000, microseconds an event", early * 1e6),
+        Figure("3 million: last 100,000, microseconds an event", late * 1e6),
+        at_least("3 million: speed of the last 100,000 over that of 500,000 to 600,000", early / late, 0.9),
+        Figure("3 million: resident MiB at 600,000", before / 2**20),
+        Figure("3 million: resident MiB at the end", after / 2**20),
+        at_most("3 million: growth of resident memory between them", after / before - 1, 0.05),
+    ]
+
+
 if __name__ == "__main__":
-    publish("overhead", [*measure("sms_spam.jsonl.gz"), *measure("enron_spam_stream.jsonl.gz")])
+    publish("overhead", [*measure("sms_spam.jsonl.gz"), *measure("enron_spam_stream.jsonl.gz"), *flat()])

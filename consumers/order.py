@@ -17,6 +17,10 @@ from stream.errors import RecordError
 from stream.records import Event, Input, Label, Tick, Undecodable
 
 
+PAST = 1.0
+"""Seconds by which the closing tick lies past the last maturity: at that very moment labels are still in time."""
+
+
 class Position(Struct, frozen=True):
     """How many rows have been fed as events and as labels, and whether the closing tick has been."""
 
@@ -91,7 +95,7 @@ class SideBySide:
             yield self._release(waiting, latest if delay.seconds is None else None, rows)
         if not start.ended:
             self.position = Position(rows, rows, ended=True)
-            yield Tick(latest + (delay.seconds or 0.0) + self._maturity)
+            yield Tick(latest + (delay.seconds or 0.0) + self._maturity + PAST)
 
     def _label_of(self, event: Event, index: int, now: float) -> Label | None:
         """The label beside an event, at the time it is due; a delay in seconds runs from a believable time."""
@@ -123,7 +127,7 @@ class SideBySide:
                         yield Label(event.event_id, event.time, label, index, event.ahead, event.raw)
         if not start.ended:
             self.position = Position(rows, rows, ended=True)
-            yield Tick(latest + self._maturity)
+            yield Tick(latest + self._maturity + PAST)
 
     def _release(self, waiting: deque[tuple[int, Label]], time: float | None, events: int) -> Label:
         _, label = waiting.popleft()
@@ -177,7 +181,7 @@ class TwoFiles:
             yield record
         if not start.ended:
             self.position = Position(self.position.events, self.position.labels, ended=True)
-            yield Tick(self._latest + self._maturity)
+            yield Tick(self._latest + self._maturity + PAST)
 
     def _decoded(
         self, rows: Callable[[], Iterator[Row]], start: int, decode: Callable[[Row, RecordDecoder, int], Any]

@@ -26,7 +26,9 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE journal (sequence INTEGER PRIMARY KEY, inputs INTEGER NOT NULL, skips BLOB NOT NULL);
 CREATE TABLE position (one INTEGER PRIMARY KEY, sequence INTEGER, events INTEGER, labels INTEGER, ended INTEGER);
 CREATE TABLE checkpoint (sequence INTEGER PRIMARY KEY, events INTEGER, labels INTEGER, ended INTEGER, sealed BLOB);
-CREATE TABLE output (sequence INTEGER, kind TEXT, records INTEGER, lines BLOB, crc INTEGER, PRIMARY KEY (sequence, kind)) WITHOUT ROWID;
+CREATE TABLE output (
+  sequence INTEGER, kind TEXT, records INTEGER, lines BLOB, crc INTEGER, PRIMARY KEY (sequence, kind)
+) WITHOUT ROWID;
 """
 
 

@@ -206,7 +206,7 @@ class ScriptedTransport:
             self.at_step(step)
         if batch is not None:
             page.sequence += 1
-            page.place = batch.mark.ends[-1]
+            page.place = self.read[task] = batch.mark.ends[-1]
             page.journal[page.sequence] = batch.mark
             page.outputs.append(outputs)
         if snapshot is not None:

@@ -171,7 +171,8 @@ class LabelJoin:
         settings = self.settings
         while self.young:
             event_id, entry = next(iter(self.young.items()))
-            if entry.arrived + settings.maturity > clock:
+            # A label that comes at the very moment is in time.
+            if entry.arrived + settings.maturity >= clock:
                 break
             del self.young[event_id]
             if entry.state == JOINED:
@@ -182,10 +183,11 @@ class LabelJoin:
                 entry.state, entry.label, entry.label_time = IMPLIED, self.implied, clock
                 yield entry
             else:
+                entry.pack()
                 self.overdue[event_id] = entry
         while self.overdue:
             event_id, entry = next(iter(self.overdue.items()))
-            if entry.arrived + settings.ttl > clock:
+            if entry.arrived + settings.ttl >= clock:
                 break
             del self.overdue[event_id]
             self.waiting -= 1
@@ -194,7 +196,7 @@ class LabelJoin:
             entry.drop()
         while self.early:
             event_id, (_, _, came) = next(iter(self.early.items()))
-            if came + settings.ttl > clock:
+            if came + settings.ttl >= clock:
                 break
             del self.early[event_id]
             self.counts.orphaned += 1

@@ -1,7 +1,7 @@
-"""What every transport promises (consumers/transport.py), as one suite; a transport's tests derive from it and name a ``make``.
+"""What every transport promises (consumers/transport.py), as one suite; a transport's tests derive from it.
 
-``Delivery`` needs one process only; ``Durable`` opens the transport again and again, as processes that die do; ``Revocable`` is for
-transports that can take a task away. Nothing here knows how a transport stores anything.
+``Delivery`` needs one process only; ``Durable`` opens the transport again and again, as processes that die do;
+``Revocable`` is for transports that can take a task away. Nothing here knows how a transport stores anything.
 """
 
 import time
@@ -84,7 +84,7 @@ class Handle(ABC):
         self._at = self._error = None
 
     def fail(self, step: str) -> None:
-        """Let the next commit that comes to a step fail as the transport's storage fails; CommitFailed must come of it."""
+        """Let the next commit that comes to a step fail as its storage fails: CommitFailed must come of it."""
         raise NotImplementedError
 
     def at_step(self, step: str) -> None:
@@ -208,7 +208,7 @@ class Delivery(ABC):
         client = Client(make(INPUTS).open())
         while len(client.fed) < len(NAMES):
             batch = client.take(most)
-            assert 1 <= len(batch.inputs)
+            assert batch.inputs
             assert sum(not isinstance(record, Label | Tick) for record in batch.inputs) <= most
             client.commit(batch)
 
@@ -301,6 +301,16 @@ class Delivery(ABC):
             client.commit(single)
         client.recover()
         assert [len(batch) for batch in client.batches] == [1] * (len(singles) - 1)
+        client.finish()
+        assert client.fed == NAMES
+
+    def test_polling_goes_on_behind_the_last_of_a_split_batchs_commits(self, make: Make) -> None:
+        client = Client(make(INPUTS).open())
+        client.work(1)
+        batch = client.take(4)
+        client.recover()
+        for single in client.transport.split(batch):
+            client.commit(single)
         client.finish()
         assert client.fed == NAMES
 

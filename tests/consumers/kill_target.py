@@ -1,9 +1,9 @@
-"""Replays for tests that kill them: imports once what takes seconds to import, then forks a child for each replay.
+"""Replays for tests that kill them: imports once what takes seconds, then forks a child for each replay.
 
-Reads one order a line on standard input, in JSON: the keys that ``plan``, ``run`` and ``serve`` read. Answers with a line
-{"status", "error"} when the child has ended: an exit code, or minus the signal that killed it. With ``step`` and ``nth``
-the child kills itself when a commit reaches that step for the nth time; with ``signal`` and ``after`` it is sent a signal
-after so many seconds.
+Reads one order a line on standard input, in JSON: the keys that ``plan``, ``run`` and ``wait`` read. Answers with a
+line {"status", "error"} when the child has ended: an exit code, or minus the signal that killed it. With ``step`` and
+``nth`` the child kills itself when a commit reaches that step for the nth time; with ``signal`` and ``after`` it is
+sent a signal after so many seconds.
 """
 
 import json

@@ -15,17 +15,19 @@ from consumers.sources import Row  # noqa: E402
 from consumers.store import KINDS, Store  # noqa: E402
 from consumers.testing import Ledger, ScriptedTransport  # noqa: E402
 from consumers.transport import Transport  # noqa: E402
+from consumers.worker import Worker  # noqa: E402
 from stream.config import Fields  # noqa: E402
 from stream.decoding import RecordDecoder  # noqa: E402
-from stream.errors import CommitFailed, RecordError  # noqa: E402
+from stream.errors import CommitFailed, Fenced, RecordError  # noqa: E402
 from stream.records import DeadLetter, Event, Input, Label, Outputs, Prediction, Undecodable  # noqa: E402
-from tests.consumers.contract import Delivery, Durable, Handle, Make, Revocable  # noqa: E402
+from stream.testing import RunningSum, said  # noqa: E402
+from tests.consumers.contract import INPUTS, Delivery, Durable, Handle, Make, Revocable  # noqa: E402
 
 KEY = b"k" * 32
 
 
 class Local(Handle):
-    """The local transport over rows of events and rows of labels; without a path, all that is durable is one open store."""
+    """The local transport over rows of events and rows of labels; without a path one open store is all there is."""
 
     steps = ("begin", "fence", "outputs", "journal", "checkpoint", "commit", "done")
 
@@ -50,7 +52,7 @@ class Local(Handle):
     def _store(self) -> Store:
         store = Store(self.path, KEY, KINDS, self.at_step)
         if store.get("begun") is None:
-            store.start(Position(0, 0), b"", begun=b"yes")
+            store.start(Position(0, 0), RunningSum().snapshot(), begun=b"yes")
         return store
 
     def _order(self, start: Position) -> Order:
@@ -158,3 +160,23 @@ class TestScripted(Revocable):
     @pytest.fixture
     def make(self) -> Make:
         return Scripted
+
+
+def test_a_local_worker_that_has_been_taken_over_ends_and_has_published_nothing_after(tmp_path: Path) -> None:
+    handle = Local(INPUTS, tmp_path / "state.sqlite")
+    rounds = iter(range(100))
+    newer: list[Transport] = []
+
+    def stop() -> bool:
+        if next(rounds) == 2:  # assigned, and one batch committed
+            newer.append(handle.open())
+        return False
+
+    worker = Worker(handle.open(), lambda _: RunningSum(), batch=2, checkpoint_every=60, stop=stop)
+    with pytest.raises(Fenced, match="another process has taken this replay over"):
+        worker.run()
+    assert said(handle.committed()) == ["a=1", "b=2"]
+    assert Worker(newer[0], lambda _: RunningSum(), batch=2, checkpoint_every=60).run()
+    assert said(handle.committed())[:7] == ["a=1", "b=2", "c=3", "e=4", "f=5", "g=6", "h=7"]
+    for store in handle.stores.values():
+        store.close()

@@ -1,5 +1,6 @@
 """What hypothesis draws from: scores, sequences of bets, and a stream's life as a list of moves."""
 
+from random import Random
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
@@ -45,15 +46,24 @@ class Move(NamedTuple):
     label: str
 
 
+RARE = ["repeat", "repeat", "tick", "bad", "ahead", "ahead_label", "undecodable", "skip"]
+WHAT = ["event"] * 12 + ["label"] * 10 + RARE
+BACK = [-2, 0, 0, 1, 2, 3, 5, 8, 12, 20, 33]
+LATER = [0.0, 0.0, 0.0, 0.3, 0.3, 1.0, 5.0]
+LABEL = ["right", "right", "right", "wrong", "nonsense"]
+
+
 def moves() -> st.SearchStrategy[list[Move]]:
-    """The inputs of one batch."""
-    what = st.sampled_from(
-        ["event"] * 6 + ["label"] * 8 + ["repeat", "tick", "bad", "ahead", "ahead_label", "undecodable", "skip"]
-    )
-    back = st.integers(-3, 40)
-    later = st.sampled_from([0.0, 0.0, 0.0, 1.0, 1.0, 5.0, 25.0])
-    label = st.sampled_from(["right", "right", "right", "wrong", "nonsense"])
-    return st.lists(st.builds(Move, what, back, later, label), min_size=1, max_size=14)
+    """The inputs of one batch: a few, drawn one by one, or a rush of them, which a seed stands for."""
+    what, later = st.sampled_from(WHAT), st.sampled_from([*LATER, 25.0])
+    few = st.builds(Move, what, st.sampled_from(BACK), later, st.sampled_from(LABEL))
+    rush = st.builds(_rush, st.integers(0, 2**32), st.integers(10, 60))
+    return st.one_of(st.lists(few, min_size=1, max_size=8), rush, rush)
+
+
+def _rush(seed: int, size: int) -> list[Move]:
+    draw = Random(seed).choice
+    return [Move(draw(WHAT), draw(BACK), draw(LATER), draw(LABEL)) for _ in range(size)]
 
 
 def streams() -> st.SearchStrategy[Stream]:
