@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from stream.config import Features, Fields, Stream
+from stream.config import Features, Fields, Kind, Stream
 from stream.decoding import RecordDecoder
 from stream.errors import SettingError
 
@@ -27,16 +27,15 @@ def infer(rows: Sequence[dict[str, Any]], fields: Fields, ignore: Sequence[str])
     for name in names:
         if name in (fields.event_id, fields.time, fields.label, *ignore):
             continue
-        kind = _kind([row.get(name) for row in rows])
-        if kind:
-            chosen[kind].append(name)
+        holds = _holds([row.get(name) for row in rows])
+        if holds:
+            chosen[holds].append(name)
     features = Features(text=chosen["text"], numeric=chosen["numeric"], categorical=chosen["categorical"])
-    if len(classes) == 2:
-        return Stream(kind="binary", fields=fields, features=features)
-    return Stream(kind="multiclass", classes=classes, fields=fields, features=features)
+    kind: Kind = "binary" if len(classes) == 2 else "multiclass"
+    return Stream(kind=kind, classes=classes, fields=fields, features=features)
 
 
-def _kind(values: list[Any]) -> str | None:
+def _holds(values: list[Any]) -> str | None:
     """What a column holds, or None for one that says nothing or cannot be read."""
     present = [value for value in values if value is not None and value != ""]
     if len({repr(value) for value in present}) < 2:

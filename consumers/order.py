@@ -16,7 +16,6 @@ from stream.decoding import RecordDecoder
 from stream.errors import RecordError
 from stream.records import Event, Input, Label, Tick, Undecodable
 
-
 PAST = 1.0
 """Seconds by which the closing tick lies past the last maturity: at that very moment labels are still in time."""
 

@@ -21,9 +21,9 @@ FIELDS = ("event_id", "time", "label")
 class Plan(Struct):
     """What to replay and how.
 
-    ``stream`` None: settings are read off the first rows. ``where`` keeps rows whose columns have these values. ``segment`` is
-    a length or the positions where segments begin; 0 is none. ``fields`` are columns for ids, times and labels, ``mapped`` all
-    columns that must be there.
+    ``stream`` None: settings are read off the first rows. ``fields`` are the columns of ids, times and labels,
+    ``mapped`` all columns that must be there. ``where`` keeps rows whose columns have these values. ``segment`` is a
+    length or the positions where segments begin; 0 is none. ``out`` None: only the results are kept.
     """
 
     name: str
@@ -75,6 +75,9 @@ def make(
         raise SettingError("--map", next(iter(renamed)), f"one of {', '.join(FIELDS)}, unless --stream names a stream")
     elif any(models.values()):
         raise SettingError("--stream", None, "a stream's name, where --baseline or --online is given")
+    delay = _delay(label_delay)
+    if labels and delay != Delay():
+        raise SettingError("--label-delay", label_delay, "left out with --labels: there each label has its own time")
     return Plan(
         name=stream or "replay",
         source=open_source(source, input_format, decoder),
@@ -83,7 +86,7 @@ def make(
         mapped=mapping,
         ignore=ignore,
         labels=open_source(labels, None, decoder) if labels else None,
-        delay=_delay(label_delay),
+        delay=delay,
         where=where,
         segment=_segment(segment),
         speed=_speed(speed),

@@ -16,6 +16,9 @@ from stream.explain import explain
 Kind = Literal["binary", "multiclass", "anomaly"]
 Serving = Literal["baseline", "online", "blend"]
 
+MOST_SEED = 2**32 - 1
+"""What scikit-learn takes."""
+
 
 class Topics(Struct, frozen=True, forbid_unknown_fields=True):
     """Names of a stream's topics; an empty one is ``STREAM.KIND``."""
@@ -185,6 +188,8 @@ def check_stream(key: str, stream: Stream) -> None:
     """Check what a type cannot say of a stream's settings; raises SettingError."""
     for name in ("warm_up", "seed"):
         _at_least(f"{key}.{name}", getattr(stream, name), 0)
+    if stream.seed > MOST_SEED:
+        raise SettingError(f"{key}.seed", stream.seed, f"at most {MOST_SEED}")
     _at_least(f"{key}.recent_ids", stream.recent_ids, 1)
     _at_least(f"{key}.labels.capacity", stream.labels.capacity, 16)
     _at_least(f"{key}.features.text_cap", stream.features.text_cap, 1)
@@ -194,6 +199,9 @@ def check_stream(key: str, stream: Stream) -> None:
         raise SettingError(f"{key}.alert_rate", stream.alert_rate, "a share between 0 and 1")
     if not 0 < stream.blend_share < 0.5:
         raise SettingError(f"{key}.blend_share", stream.blend_share, "a share between 0 and 0.5")
+    tolerated = stream.monitor.tolerate_extra_errors_per_1000
+    if not 0 <= tolerated <= 1000:
+        raise SettingError(f"{key}.monitor.tolerate_extra_errors_per_1000", tolerated, "a number from 0 to 1000")
     _check_classes(key, stream)
     _check_features(key, stream)
     _check_labels(key, stream)

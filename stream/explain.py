@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Struct
@@ -61,5 +61,12 @@ def _allowed(kind: Any, reason: str) -> str:
         return f"one of {', '.join(choices)}{extra}"
     if isinstance(kind, type) and issubclass(kind, Struct):
         return "a table"
-    words = {int: "a whole number", float: "a number", str: "a text in quotes"}
-    return words.get(kind, reason[0].lower() + reason[1:])
+    words = {
+        int: "a whole number",
+        float: "a number",
+        str: "a text in quotes",
+        str | None: "a text in quotes",
+        list: "a list",
+        dict: "a table",
+    }
+    return words.get(get_origin(kind)) or words.get(kind, reason)

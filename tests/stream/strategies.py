@@ -29,8 +29,8 @@ def bets(score: st.SearchStrategy[Any], classes: int) -> st.SearchStrategy[list[
 
 
 def scored_rows(most: int = 300) -> st.SearchStrategy[list[tuple[int, float]]]:
-    """(label, score) rows with many ties and extremes."""
-    score = st.one_of(st.floats(0.0, 1.0), st.sampled_from([0.0, 1.0, 0.5, 1e-6, 1e-5, 0.999]))
+    """(label, score) rows with many ties and extremes, no two scores so near that they share a histogram's bin."""
+    score = st.one_of(st.integers(0, 64).map(lambda n: n / 64), st.sampled_from([1e-6, 1e-5, 0.999, 0.99999]))
     return st.lists(st.tuples(st.integers(0, 1), score), min_size=1, max_size=most)
 
 
@@ -71,19 +71,20 @@ def streams() -> st.SearchStrategy[Stream]:
     return st.builds(
         _stream,
         kind=st.sampled_from(["binary", "binary", "anomaly"]),
-        maturity=st.sampled_from([0.0, 0.0, 12.0, 40.0]),
+        maturity=st.sampled_from([0.0, 0.0, 3.0, 12.0, 40.0]),
         wait=st.sampled_from([0.0, 15.0, 1000.0]),
         absent=st.booleans(),
+        capacity=st.sampled_from([4, 16]),
         recent=st.sampled_from([1, 6, 500]),
         serving=st.sampled_from(["blend", "online", "baseline"]),
     )
 
 
-def _stream(*, kind: str, maturity: float, wait: float, absent: bool, recent: int, serving: str) -> Stream:
+def _stream(*, kind: str, maturity: float, wait: float, absent: bool, capacity: int, recent: int, serving: str) -> Stream:
     labels = Labels(
         maturity=Duration(maturity),
         ttl=Duration(maturity + wait),
-        capacity=16,
+        capacity=capacity,
         absent_means="ham" if absent and maturity else None,
         values={"yes": "spam", "no": "ham"},
     )

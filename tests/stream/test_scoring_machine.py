@@ -82,7 +82,7 @@ class ScoringMachine(RuleBasedStateMachine):
         self.task, self.steady, self.single = fresh(stream), fresh(stream), fresh(stream)
         self.snapshot: bytes | None = None
         self.since: list[tuple[list[Input], bytes]] = []
-        self.clock = 1_000.0
+        self.clock, self.latest = 1_000.0, float("-inf")
         self.offset = self.made = self.uid = 0
         self.recent: deque[str] = deque(maxlen=stream.recent_ids)
         self.first: dict[str, Prediction] = {}
@@ -206,6 +206,11 @@ class ScoringMachine(RuleBasedStateMachine):
     def restoring_changes_nothing(self) -> None:
         assert self.task.digest() == self.steady.digest()
         assert self.task.totals() == self.steady.totals()
+
+    @invariant()
+    def the_clock_never_goes_back(self) -> None:
+        assert self.task.clock >= self.latest
+        self.latest = self.task.clock
 
     @invariant()
     def every_table_keeps_its_bound(self) -> None:

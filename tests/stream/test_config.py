@@ -1,0 +1,123 @@
+"""Every wrong setting is named with its key, its value and what is allowed; right ones become what they say."""
+
+import tomllib
+from typing import Any
+
+import pytest
+
+from stream.config import Settings, Stream, dump, merge, read, topic, undump
+from stream.duration import Duration
+from stream.errors import SettingError
+
+RIGHT: dict[str, Any] = {"features": {"text": ["body"]}, "classes": ["ham", "spam"]}
+
+S = "streams.s"
+
+WRONG = [
+    # (settings of stream s, key named, value shown, a part of what is allowed)
+    ({"seed": "x"}, f"{S}.seed", "x", "a whole number"),
+    ({"seed": -1}, f"{S}.seed", -1, "at least 0"),
+    ({"seed": True}, f"{S}.seed", True, "a whole number"),
+    ({"seed": 5_000_000_000}, f"{S}.seed", 5_000_000_000, "at most 4294967295"),
+    ({"sede": 1}, f"{S}.sede", 1, "one of the keys kind, classes"),
+    ({"kind": "regression"}, f"{S}.kind", "regression", "regression is out of scope"),
+    ({"kind": 3}, f"{S}.kind", 3, "binary, multiclass, anomaly"),
+    ({"warm_up": 1.5}, f"{S}.warm_up", 1.5, "a whole number"),
+    ({"warm_up": -5}, f"{S}.warm_up", -5, "at least 0"),
+    ({"serving": "both"}, f"{S}.serving", "both", "one of baseline, online, blend"),
+    ({"serving": "blend", "kind": "anomaly"}, f"{S}.serving", "blend", "no probabilities"),
+    ({"serving": "blend", "baseline": "none"}, f"{S}.serving", "blend", 'only "online"'),
+    ({"online": "none"}, f"{S}.online", "none", "module:function"),
+    ({"baseline": "field:"}, f"{S}.baseline", "field:", "field:NAME"),
+    ({"classes": ["a", "a"]}, f"{S}.classes", ["a", "a"], "different"),
+    ({"classes": ["a", "b", "c"]}, f"{S}.classes", ["a", "b", "c"], "two names"),
+    ({"classes": ["a"], "kind": "multiclass"}, f"{S}.classes", ["a"], "at least two"),
+    ({"classes": ["a", 7]}, f"{S}.classes.1", 7, "a text in quotes"),
+    ({"classes": "ham"}, f"{S}.classes", "ham", "a list"),
+    ({"positive": "viagra"}, f"{S}.positive", "viagra", "one of ['ham', 'spam']"),
+    ({"features": {}}, f"{S}.features", [], "at least one column"),
+    ({"features": {"text": ["a"], "numeric": ["a"]}}, f"{S}.features", "a", "once"),
+    ({"features": {"text": ["label"]}}, f"{S}.features", "label", "label"),
+    ({"features": {"text": ["event_id"]}}, f"{S}.features", "event_id", "id"),
+    ({"features": {"text": ["a"], "hash_bits": 40}}, f"{S}.features.hash_bits", 40, "8 to 24"),
+    ({"features": {"words": ["a"]}}, f"{S}.features.words", ["a"], "one of the keys text, numeric"),
+    ({"features": "body"}, f"{S}.features", "body", "a table"),
+    ({"labels": {"maturity": "7 days"}}, f"{S}.labels.maturity", "7 days", '"7d"'),
+    ({"labels": {"ttl": -1}}, f"{S}.labels.ttl", -1, "a duration"),
+    ({"labels": {"maturity": "8d", "ttl": "7d"}}, f"{S}.labels.ttl", 604800.0, "at least maturity"),
+    ({"labels": {"absent_means": "ham"}}, f"{S}.labels.maturity", 0, "more than 0"),
+    ({"labels": {"absent_means": "hm", "maturity": 1}}, f"{S}.labels.absent_means", "hm", "one of ['ham', 'spam']"),
+    ({"labels": {"absent_means": 0}}, f"{S}.labels.absent_means", 0, "a text in quotes"),
+    ({"labels": {"values": {"1": "hm"}}}, f"{S}.labels.values.1", "hm", "one of ['ham', 'spam']"),
+    ({"labels": {"values": {"0": "ham", "1": 1}}}, f"{S}.labels.values.1", 1, "a text in quotes"),
+    ({"labels": {"capacity": 3}}, f"{S}.labels.capacity", 3, "at least 16"),
+    ({"recent_ids": 0}, f"{S}.recent_ids", 0, "at least 1"),
+    ({"alert_rate": 1.0}, f"{S}.alert_rate", 1.0, "between 0 and 1"),
+    ({"blend_share": 0.5}, f"{S}.blend_share", 0.5, "between 0 and 0.5"),
+    ({"blend_share": float("nan")}, f"{S}.blend_share", float("nan"), "between 0 and 0.5"),
+    ({"fields": {"time_unit": "us"}}, f"{S}.fields.time_unit", "us", "one of s, ms"),
+    ({"monitor": {"tolerate_extra_errors_per_1000": "ten"}}, f"{S}.monitor.tolerate_extra_errors_per_1000", "ten", "a number"),
+    ({"monitor": {"tolerate_extra_errors_per_1000": -1.0}}, f"{S}.monitor.tolerate_extra_errors_per_1000", -1.0, "0 to 1000"),
+]
+
+
+@pytest.mark.parametrize(("settings", "key", "value", "allowed"), WRONG, ids=lambda case: str(case)[:40])
+def test_a_wrong_setting_of_a_stream_is_named_with_its_value_and_what_is_allowed(settings, key, value, allowed):
+    with pytest.raises(SettingError) as error:
+        read({"streams": {"right": RIGHT, "s": {**RIGHT, **settings}}})
+    assert error.value.key == key
+    assert repr(error.value.value) == repr(value)
+    assert allowed in error.value.allowed
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "allowed"),
+    [
+        ({"stream": {}}, "stream", "one of the keys streams, worker, metrics"),
+        ({"streams": 3}, "streams", "table"),
+        ({"streams": {"s": 3}}, "streams.s", "a table"),
+        ({"worker": {"batch": 0}}, "worker.batch", "at least 1"),
+        ({"worker": {"checkpoint_every": "soon"}}, "worker.checkpoint_every", "a duration"),
+        ({"metrics": {"port": 70_000}}, "metrics.port", "0 to 65535"),
+        ({"metrics": {"prot": 1}}, "metrics.prot", "one of the keys host, port"),
+    ],
+)
+def test_a_wrong_setting_outside_the_streams_is_named_too(table, key, allowed):
+    with pytest.raises(SettingError) as error:
+        read(table)
+    assert error.value.key == key
+    assert allowed in error.value.allowed
+
+
+def test_defaults_stand_where_nothing_is_set():
+    stream = read({"streams": {"s": RIGHT}}).streams["s"]
+    assert stream == Stream(features=stream.features, classes=["ham", "spam"])
+
+
+def test_durations_are_read_in_every_unit():
+    words = {"500ms": 0.5, "30s": 30, "15m": 900, "12h": 43_200, "7d": 604_800, "1.5h": 5_400, 3: 3, 0.25: 0.25}
+    assert {word: Duration.parse(word) for word in words} == words
+
+
+@pytest.mark.parametrize("word", ["", "7", "d", "-1s", "1e3s", " 1s", "1w", True, None, float("inf"), float("nan"), -1])
+def test_what_is_no_duration_is_refused(word):
+    with pytest.raises(ValueError, match="duration"):
+        Duration.parse(word)
+
+
+def test_settings_come_back_as_they_were_dumped():
+    table = tomllib.loads('[streams.s]\nfeatures.text = ["body"]\nlabels.maturity = "7d"\nlabels.values = {x = "y"}')
+    settings = read(table)
+    assert undump(dump(settings), Settings) == settings
+
+
+def test_a_list_is_replaced_and_a_table_is_merged():
+    under = {"a": {"x": [1, 2], "y": 1}, "b": 1}
+    assert merge(under, {"a": {"x": [3]}, "b": {"c": 1}}) == {"a": {"x": [3], "y": 1}, "b": {"c": 1}}
+    assert under == {"a": {"x": [1, 2], "y": 1}, "b": 1}
+
+
+def test_a_topic_is_named_after_its_stream_unless_set():
+    stream = read({"streams": {"s": {**RIGHT, "topics": {"labels": "truth"}}}}).streams["s"]
+    assert [topic("s", stream, kind) for kind in ("events", "labels")] == ["s.events", "truth"]

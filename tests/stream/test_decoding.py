@@ -1,0 +1,98 @@
+"""From a user's fields to an event and a label, or to an error that names the field."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream.config import Fields
+from stream.decoding import RecordDecoder
+from stream.errors import RecordError
+from stream.records import Event
+
+decoder = RecordDecoder(Fields(), received=1e9, max_ahead=3600)
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        (12, 12.0),
+        (12.5, 12.5),
+        ("12.5", 12.5),
+        ("1970-01-02", 86_400.0),
+        ("1970-01-01T01:00:00", 3_600.0),
+        ("1970-01-01T01:00:00Z", 3_600.0),
+        ("1970-01-01T01:00:00+01:00", 0.0),
+        (None, 77.0),
+        ("", 77.0),
+        (-5, -5.0),
+    ],
+)
+def test_times_are_read_in_seconds_and_as_iso_8601_and_fall_back_where_missing(written, seconds):
+    assert decoder.event({"event_id": "a", "time": written}, 0, 77.0).time == seconds
+
+
+def test_milliseconds_are_seconds_times_a_thousand():
+    milli = RecordDecoder(Fields(time_unit="ms"), 1e9, 3600)
+    assert [milli.event({"event_id": "a", "time": t}, 0, 0.0).time for t in (1500, "1500")] == [1.5, 1.5]
+
+
+@pytest.mark.parametrize("time", [float("nan"), float("inf"), "soon", "nan", "1e999", 10**400, True, [], {}, "2024-13-01"])
+def test_what_is_no_time_is_refused_by_name(time):
+    with pytest.raises(RecordError, match="'time'"):
+        decoder.event({"event_id": "a", "time": time}, 0, 0.0)
+
+
+@pytest.mark.parametrize("value", ["", None, 1.5, True, [], {}, "x" * 513])
+def test_what_is_no_id_is_refused_by_name(value):
+    with pytest.raises(RecordError, match="'event_id'"):
+        decoder.event({"event_id": value}, 0, 0.0)
+
+
+def test_a_whole_number_is_an_id():
+    assert decoder.event({"event_id": 7}, 0, 0.0).event_id == "7"
+
+
+def test_records_without_ids_are_numbered_by_their_offset():
+    assert RecordDecoder(Fields(), 0, 0, numbered=True).event({}, 9, 0.0).event_id == "row-9"
+
+
+@pytest.mark.parametrize(("time", "ahead"), [(1e9 + 3_600, False), (1e9 + 3_601, True), (4_070_908_800, True), (1e308, True)])
+def test_a_time_too_far_ahead_is_marked(time, ahead):
+    assert decoder.event({"event_id": "a", "time": time}, 0, 0.0).ahead is ahead
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1, "1"), (1.0, "1"), (1.5, "1.5"), (True, "true"), ("spam", "spam"), (float("nan"), None), ("", None), (None, None)],
+)
+def test_a_label_is_the_same_text_however_it_is_written(value, text):
+    assert decoder.label_of({"label": value}) == text
+
+
+def test_a_label_record_without_its_label_is_refused():
+    with pytest.raises(RecordError, match="'label'"):
+        decoder.label({"event_id": "a"}, 0, 0.0)
+
+
+def test_fields_are_found_under_the_names_set():
+    mapped = RecordDecoder(Fields(event_id="id", time="ts", label="y"), 1e9, 0)
+    label = mapped.label({"id": 3, "ts": 5, "y": 0, "label": "no"}, 4, 0.0)
+    assert (label.event_id, label.time, label.label, label.offset) == ("3", 5.0, "0", 4)
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)
+)
+
+
+@given(fields=st.fixed_dictionaries({"event_id": anything, "time": anything, "label": anything}))
+def test_whatever_stands_in_the_fields_it_is_an_event_or_a_record_error(fields):
+    try:
+        event = decoder.event(fields, 0, 0.0)
+        label = decoder.label_of(fields)
+    except RecordError as error:
+        assert error.field in fields  # noqa: PT017 - both ends are right
+        assert "\n" not in str(error)[:40]
+        return
+    assert isinstance(event, Event)
+    assert label is None or isinstance(label, str)

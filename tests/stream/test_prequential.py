@@ -1,0 +1,135 @@
+"""Figures agree with scikit-learn's."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from sklearn import metrics
+
+from stream.prequential import HALF_LIFE, LossTotals, Performance, Scored, losses, scored
+from stream.records import Labelled
+from stream.serving import EPSILON
+from tests.stream.strategies import scored_rows
+
+
+def batch(labels, scores, answers=None) -> Scored:
+    scores = np.asarray(scores, dtype=float)
+    if answers is None:
+        answers = scores.argmax(axis=1) if scores.ndim == 2 else (scores >= 0.5).astype(int)
+    return Scored(np.asarray(labels, dtype=np.int64), np.asarray(answers, dtype=np.int64), scores)
+
+
+def figures(labels, scores, kind="binary", classes=2, cut=7):
+    performance = Performance(kind, classes)
+    for part in np.array_split(np.arange(len(labels)), cut):  # in several batches, an empty one among them
+        performance.update(batch(np.asarray(labels)[part], np.asarray(scores)[part]))
+    performance.update(batch([], np.empty((0, classes) if kind == "multiclass" else 0)))
+    return performance.figures()
+
+
+def expected(labels, scores):
+    answers = (scores >= 0.5).astype(int)
+    return {
+        "errors": int((labels != answers).sum()),
+        "accuracy": metrics.accuracy_score(labels, answers),
+        "balanced_accuracy": metrics.balanced_accuracy_score(labels, answers),
+        "log_loss": metrics.log_loss(labels, np.clip(scores, EPSILON, 1 - EPSILON), labels=[0, 1]),
+        "brier": metrics.brier_score_loss(labels, scores),
+        "roc_auc": metrics.roc_auc_score(labels, scores),
+        "average_precision": metrics.average_precision_score(labels, scores),
+    }
+
+
+@pytest.mark.parametrize("shape", [(2.0, 2.0), (0.2, 0.2), (0.3, 3.0), (50.0, 1.0)])
+def test_binary_figures_agree_with_scikit_learn(shape):
+    rng = np.random.default_rng(3)
+    scores = rng.beta(*shape, size=5_000)
+    labels = (rng.random(5_000) < 0.25 + 0.5 * scores).astype(int)
+    found, wanted = figures(labels, scores), expected(labels, scores)
+    for name, value in wanted.items():
+        ranking = name in ("roc_auc", "average_precision")  # from histograms
+        assert found[name] == pytest.approx(value, abs=2e-3 if ranking else 1e-9), name
+
+
+def test_ties_and_certain_scores_agree_with_scikit_learn():
+    rng = np.random.default_rng(4)
+    scores = rng.choice([0.0, 1e-5, 0.3, 0.5, 0.9, 1.0], size=2_000)
+    labels = (rng.random(2_000) < 0.3 + 0.4 * scores).astype(int)
+    assert figures(labels, scores) == pytest.approx(expected(labels, scores), abs=1e-9)
+
+
+def test_a_perfect_and_a_hopeless_model_have_the_extreme_areas():
+    labels = np.array([0, 1] * 50)
+    assert figures(labels, labels.astype(float))["roc_auc"] == 1.0
+    assert figures(labels, labels.astype(float))["average_precision"] == 1.0
+    assert figures(labels, 1.0 - labels)["roc_auc"] == 0.0
+    assert figures(labels, np.full(100, 0.5))["roc_auc"] == 0.5
+
+
+@settings(max_examples=60)
+@given(rows=scored_rows())
+def test_any_few_scores_with_ties_agree_with_scikit_learn(rows):
+    labels, scores = np.array(rows).T
+    labels = labels.astype(int)
+    found = figures(labels, scores)
+    if len(set(labels)) == 2:
+        assert found == pytest.approx(expected(labels, scores), abs=1e-9)
+    else:
+        assert found["roc_auc"] is None
+        assert found["average_precision"] is None
+        assert found["balanced_accuracy"] == found["accuracy"]
+
+
+def test_scores_nearer_to_0_or_1_than_a_ten_millionth_count_as_ties_in_the_ranking():
+    assert figures([0, 1], [0.0, 5e-8])["roc_auc"] == 0.5
+    assert figures([0, 1], [0.0, 5e-7])["roc_auc"] == 1.0
+
+
+def test_multiclass_figures_agree_with_scikit_learn():
+    rng = np.random.default_rng(5)
+    scores = rng.dirichlet([0.3, 0.3, 0.3], size=3_000)
+    labels = np.array([rng.choice(3, p=0.5 * row + 0.5 / 3) for row in scores])
+    found = figures(labels, scores, "multiclass", 3)
+    clipped = np.clip(scores, EPSILON, 1 - EPSILON)
+    clipped /= clipped.sum(axis=1, keepdims=True)
+    assert found["log_loss"] == pytest.approx(metrics.log_loss(labels, clipped), abs=1e-9)
+    assert found["brier"] == pytest.approx(((scores - np.eye(3)[labels]) ** 2).sum(axis=1).mean(), abs=1e-9)
+    assert found["balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(labels, scores.argmax(axis=1)))
+    assert found["roc_auc"] is None
+
+
+def test_an_anomaly_detector_has_ranking_figures_but_no_losses_of_probabilities():
+    rng = np.random.default_rng(6)
+    labels = (rng.random(4_000) < 0.05).astype(int)
+    scores = np.clip(rng.normal(0.4 + 0.15 * labels, 0.08), 0, 1)  # the range of an isolation forest
+    found = figures(labels, scores, "anomaly")
+    assert found["log_loss"] is None
+    assert found["brier"] is None
+    assert found["roc_auc"] == pytest.approx(metrics.roc_auc_score(labels, scores), abs=2e-3)
+    assert found["average_precision"] == pytest.approx(metrics.average_precision_score(labels, scores), abs=0.01)
+
+
+def test_a_model_that_scored_nothing_has_no_figures():
+    assert set(Performance("binary", 2).figures().values()) == {0, None}
+
+
+def test_the_decayed_mean_is_the_plain_mean_at_first_and_then_halves_each_half_life():
+    totals = LossTotals()
+    totals.update({"error": np.array([1.0, 0.0, 0.0, 0.0])})
+    assert totals.decayed["error"] == 0.25
+    totals.update({"error": np.ones(HALF_LIFE - 4)})
+    before = totals.decayed["error"]
+    for part in (np.zeros(1), np.zeros(HALF_LIFE - 1)):
+        totals.update({"error": part})
+    assert totals.decayed["error"] == pytest.approx(before / 2, rel=1e-9)
+    assert totals.sums["error"] == HALF_LIFE - 3
+
+
+def test_log_loss_of_a_sure_and_wrong_score_is_finite():
+    values = losses(batch([1, 0], [0.0, 1.0]), "binary")
+    assert values["log_loss"] == pytest.approx([-np.log(EPSILON)] * 2)
+
+
+def test_events_that_a_model_did_not_score_are_left_out_of_its_figures():
+    record = Labelled("a", 0.0, 0, "spam", 1.0, {}, 0.9, 0.9, None, "spam", "spam", None, "o", None)
+    found = scored([record], {"ham": 0, "spam": 1})
+    assert [len(found[model].labels) for model in ("online", "baseline", "served")] == [1, 0, 1]
