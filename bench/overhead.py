@@ -29,7 +29,7 @@ from stream.features import FeatureExtractor
 from stream.warmup import WarmUp, warm_up
 
 ROUNDS = 5
-BATCH = 512
+BATCH = 512  # as many as replay scores at once: half of its 1,024 inputs are labels
 WARM_UP = 2_500
 LONG = 3_000_000
 

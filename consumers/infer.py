@@ -54,6 +54,6 @@ def _holds(values: list[Any]) -> str | None:
 def _is_number(value: object) -> bool:
     try:
         float(value)  # type: ignore[arg-type] # the except clause is the check
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
     return True

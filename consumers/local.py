@@ -10,7 +10,7 @@ from consumers.order import Order, Position
 from consumers.store import Journalled, Store
 from consumers.transport import Arrived, Assigned, Batch, Drained, Notice, Recovery
 from stream.errors import Fenced, StateError
-from stream.records import Event, Input, Label, Outputs, Skip, Undecodable
+from stream.records import Event, Input, Label, Outputs, Skip, Tick, Undecodable
 
 TASK = "replay"
 
@@ -43,7 +43,7 @@ class Pace:
 class LocalTransport:
     """Reads inputs in an Order from where the store says, and commits to the store.
 
-    ``order`` makes the inputs from a position on. Batches are cut by the count of events, so that the same files make
+    ``order`` makes the inputs from a position on. Batches are cut by the count of inputs, so that the same files make
     the same batches; at a pace they are cut by what is due, and the journal says where.
     """
 
@@ -57,7 +57,7 @@ class LocalTransport:
         self._fenced: Fenced | None = None
 
     def poll(self, most: int, timeout: float) -> Sequence[Notice]:
-        """The next inputs, at most ``most`` events of them, or that there are no more."""
+        """The next inputs, at most ``most`` of them, or that there are no more."""
         if self._fenced is not None:
             raise self._fenced  # there is one task only, and it will not come back
         if not self._assigned:
@@ -167,21 +167,15 @@ class _Cursor:
         return taken
 
     def take(self, most: int) -> list[Input]:
-        """The next inputs, up to ``most`` that are no labels."""
+        """The next inputs, up to ``most``."""
         inputs = self.take_next()
-        events = len(inputs)
-        if events < most:
-            for record in self._inputs:
-                inputs.append(record)
-                events += type(record) is not Label
-                if events >= most:
-                    break
+        inputs += islice(self._inputs, most - len(inputs))
         self.position = self._order.position
         return inputs
 
 
 def _skipped(record: Input, reason: str) -> Skip:
-    source = "labels" if isinstance(record, Label) else "events"
+    source = {Label: "labels", Tick: "ticks"}.get(type(record), "events")
     if isinstance(record, Event | Label):
         return Skip(source, reason, record.offset, record.raw or repr(record).encode())
     if isinstance(record, Undecodable):

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 import msgspec
 
-from stream.errors import RecordError, SourceError
+from stream.errors import RecordError, SettingError, SourceError
 
 Row = tuple[dict[str, Any] | RecordError, bytes | None]
 
@@ -49,8 +49,10 @@ class Source:
 def open_source(spec: str, form: str | None = None, decoder: Decoder | None = None) -> Source:
     """The source that a user names: ``-``, a file, ``simulator:mail``, or the name of a ``river.datasets`` class.
 
-    ``form`` is jsonl, csv or parquet where the name does not say it. Raises SourceError.
+    ``form`` is jsonl, csv or parquet where the name does not say it. Raises SourceError and SettingError.
     """
+    if form is not None and form not in SUFFIXES.values():
+        raise SettingError("--input-format", form, "jsonl, csv or parquet")
     if spec == "simulator:mail":
         from stream.simulators.mail import MailSimulator
 
@@ -107,7 +109,11 @@ class _Counted:
 
     def open(self) -> IO[bytes]:
         self.file = self.path.open("rb")
-        return gzip.GzipFile(fileobj=self.file) if self.zipped else self.file  # type: ignore[return-value] # reads alike
+        if not self.zipped:
+            return self.file
+        unpacked = gzip.GzipFile(fileobj=self.file)
+        unpacked.myfileobj = self.file  # closes it when it is closed itself
+        return unpacked  # type: ignore[return-value] # reads alike
 
     def fraction(self) -> float | None:
         return None if self.file is None or self.file.closed else self.file.tell() / self.size

@@ -26,9 +26,7 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE journal (sequence INTEGER PRIMARY KEY, inputs INTEGER NOT NULL, skips BLOB NOT NULL);
 CREATE TABLE position (one INTEGER PRIMARY KEY, sequence INTEGER, events INTEGER, labels INTEGER, ended INTEGER);
 CREATE TABLE checkpoint (sequence INTEGER PRIMARY KEY, events INTEGER, labels INTEGER, ended INTEGER, sealed BLOB);
-CREATE TABLE output (
-  sequence INTEGER, kind TEXT, records INTEGER, lines BLOB, crc INTEGER, PRIMARY KEY (sequence, kind)
-) WITHOUT ROWID;
+CREATE TABLE output (sequence INTEGER, kind TEXT, records INTEGER, lines BLOB, crc INTEGER);
 """
 
 
@@ -61,6 +59,7 @@ class Store:
             raise StateError(f"{path}: cannot be used as a replay's state: {error}") from error
 
     def _prepare(self) -> None:
+        self.db.execute("PRAGMA page_size = 16384")  # a batch's outputs are a hundred kilobytes
         self.db.execute("PRAGMA journal_mode = WAL")
         # NORMAL: a killed process loses nothing; a machine that loses power loses whole commits at the most.
         self.db.execute("PRAGMA synchronous = NORMAL")
@@ -224,9 +223,7 @@ class Store:
     def outputs(self, kind: str) -> Iterator[bytes]:
         """The JSON lines of one kind, in order, some batches' at a time."""
         try:
-            for lines, crc in self.db.execute(
-                "SELECT lines, crc FROM output WHERE kind = ? ORDER BY sequence", (kind,)
-            ):
+            for lines, crc in self.db.execute("SELECT lines, crc FROM output WHERE kind = ? ORDER BY rowid", (kind,)):
                 if not isinstance(lines, bytes) or zlib.crc32(lines) != crc:
                     raise self._damaged("Outputs are not as they were written")
                 yield lines

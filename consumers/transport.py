@@ -68,7 +68,7 @@ class Transport(Protocol):
     """What the worker loop asks of a transport; errors are those of stream.errors."""
 
     def poll(self, most: int, timeout: float) -> Sequence[Notice]:
-        """What has happened: at most ``most`` events a task; waits up to ``timeout`` seconds for something."""
+        """What has happened: at most ``most`` inputs a task; waits up to ``timeout`` seconds for something."""
 
     def recover(self, task: str) -> Recovery:
         """Where the task goes on, by its last commit; the next ``poll`` delivers what comes after."""

@@ -13,7 +13,7 @@ suppressed: it then stands where it stood. A commit that failed, and a record th
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 from msgspec import Struct
@@ -21,7 +21,7 @@ from msgspec import Struct
 from consumers.observer import Observer
 from consumers.transport import Arrived, Assigned, Batch, Drained, Notice, Revoked, Task, Transport
 from stream.errors import CommitFailed, Fenced, ModelError, TransportError
-from stream.records import Outputs
+from stream.records import Input, Outputs, Skip
 
 log = structlog.get_logger()
 
@@ -46,6 +46,13 @@ class SkipLimit:
     def __init__(self) -> None:
         self.fed = 0
         self.skipped: deque[int] = deque()
+
+    def recall(self, inputs: Sequence[Input]) -> None:
+        """Count inputs fed again after a start: a supervisor's restarts must not lift the limit."""
+        for record in inputs:
+            self.fed += 1
+            if isinstance(record, Skip):
+                self.skipped.append(self.fed)
 
     def reached(self) -> bool:
         """Note a skip; whether MOST_SKIPS of the last AMONG inputs were skipped."""
@@ -172,15 +179,18 @@ class Worker:
         if recovery.snapshot is not None:
             made.restore(recovery.snapshot)
         batches = 0
+        limit = SkipLimit()
         for batch in recovery.batches:
             made.feed(batch.inputs)
             self.observer.alive()
+            limit.recall(batch.inputs)
             batches += 1
         if recovery.snapshot is not None or batches:
             log.info("task recovered", task=task, checkpoint=recovery.snapshot is not None, batches=batches)
         self.drained.discard(task)
-        self.tasks[task] = Running(made, time.monotonic())
-        self.limits.setdefault(task, SkipLimit())
+        # What had to be fed again is worth a checkpoint at the next commit: a loop of crashes must not make it longer.
+        self.tasks[task] = Running(made, float("-inf") if batches else time.monotonic())
+        self.limits.setdefault(task, limit)
         self.observer.committed(task, made.totals(), 0, {})
 
     def _due_snapshot(self, running: Running) -> bytes | None:

@@ -86,16 +86,16 @@ def fit(estimator: Any, frame: pd.DataFrame, labels: Sequence[int], kind: str, c
     """Fit in place; raises TrainingError, which says what the rows lack."""
     if not len(frame):
         raise TrainingError("no labelled rows to train on")
-    if kind == "anomaly":
-        estimator.fit(frame)
-        return
     seen = sorted(set(labels))
-    if seen != list(range(classes)):
+    if kind != "anomaly" and seen != list(range(classes)):
         raise TrainingError(
             f"the {len(frame)} labelled warm-up rows hold only {len(seen)} of {classes} classes: take a longer warm-up"
         )
     try:
-        estimator.fit(frame, np.asarray(labels))
+        if kind == "anomaly":
+            estimator.fit(frame)
+        else:
+            estimator.fit(frame, np.asarray(labels))
     except ValueError as error:
         raise TrainingError(f"the baseline cannot be fitted on {len(frame)} warm-up rows: {error}") from error
 

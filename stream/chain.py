@@ -33,7 +33,7 @@ class Chain:
         """Take inputs in order and answer what is to be published; raises what the scorer raises."""
         out = self.scoring.feed(batch)
         if self.board is not None:
-            self.board.update(out.labelled)
+            self.board.update(out.labelled, self.scoring.counted)
         if self.monitoring is not None:
             out.alarms.extend(self.monitoring.feed(out.labelled))
         return out

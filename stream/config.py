@@ -113,9 +113,9 @@ class Stream(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Worker(Struct, frozen=True, forbid_unknown_fields=True):
-    """How a process runs: events a batch, and how far apart its checkpoints are."""
+    """How a process runs: inputs (events and labels) a batch, and how far apart its checkpoints are."""
 
-    batch: int = 512
+    batch: int = 1_024
     checkpoint_every: Duration = Duration(10)
     checkpoint_key_file: str = ""
 

@@ -20,6 +20,9 @@ ATOMS = (type(None), bool, int, str, bytes)
 ADDRESSES = ("_stop_words_id",)
 """Attributes that hold an object's address, another in each process: scikit-learn's text vectorizers have one."""
 
+UNSEEDED = "_rng"
+"""Holds, where ``seed`` is None, a generator seeded by the process: river's distributions only sample from it."""
+
 
 def digest(state: object) -> str:
     """The sha256 of the canonical walk over ``state``, in hex.
@@ -88,7 +91,8 @@ def _object(value: Any, open_ids: set[int]) -> bytes:
         return b"g" + reduced.encode()
     make, arguments, state, items, pairs = (*reduced, None, None, None)[:5]
     if isinstance(state, dict):
-        state = {key: item for key, item in state.items() if key not in ADDRESSES}
+        left_out = (*ADDRESSES, UNSEEDED) if state.get("seed", 0) is None else ADDRESSES
+        state = {key: item for key, item in state.items() if key not in left_out}
     name = f"{type(value).__module__}.{type(value).__qualname__}".encode()
     parts = [_walk(_name(make), open_ids), _walk(arguments, open_ids), _walk(state, open_ids)]
     if items is not None:

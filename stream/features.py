@@ -26,6 +26,9 @@ ModelInput = dict[str | int, float]
 TEXT = "text"
 """The frame's column of all text fields joined; numbers and categories keep their own names."""
 
+LARGEST = 1e100
+"""A number beyond this is no measurement: its square, in a running variance, would be infinite, and the model lost."""
+
 
 class FeatureExtractor:
     """Makes rows of events, and of rows what the models take; it learns nothing.
@@ -131,6 +134,8 @@ def _number(name: str, value: object) -> float | None:
             raise RecordError(name, f"must be a number, not {_brief(value)}") from None
     if not math.isfinite(value):
         raise RecordError(name, f"must be finite, not {value} (leave it empty where it is missing)")
+    if not -LARGEST <= value <= LARGEST:
+        raise RecordError(name, f"must be a number between {-LARGEST:g} and {LARGEST:g}, not {value}")
     return value
 
 

@@ -1,6 +1,7 @@
 """The models that score a stream, and what they make of a batch before it is gone through event by event."""
 
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 
 from msgspec import Struct
 
@@ -28,6 +29,20 @@ class Models(Struct):
 
     def ready(self, extractor: FeatureExtractor, events: Sequence[Event]) -> Iterator[Ready | RecordError]:
         """Rows, the online model's inputs and the baseline's scores of a batch, or why an event has none."""
+        online, baseline = self.online, self.baseline
+        if isinstance(online, GivenScore) or isinstance(baseline, GivenScore):
+            return self._ready_given(extractor, events)
+        try:
+            rows = [extractor.row(event.fields) for event in events]
+        except RecordError:
+            # Some event is at fault, which is rare: the careful way finds out which.
+            return self._ready_given(extractor, events)
+        scores: Sequence[Score] = [None] * len(rows)
+        if baseline is not None and rows:
+            scores = baseline.score(extractor.frame(rows))
+        return zip(rows, extractor.inputs(rows), repeat(None), scores, strict=False)
+
+    def _ready_given(self, extractor: FeatureExtractor, events: Sequence[Event]) -> Iterator[Ready | RecordError]:
         online, baseline = self.online, self.baseline
         given_online: list[Score] = []
         given_baseline: list[Score] = []

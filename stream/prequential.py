@@ -29,6 +29,20 @@ class Scored(Struct):
     labels: NDArray[np.int64]
     answers: NDArray[np.int64]
     scores: NDArray[np.float64]
+    known: dict[str, NDArray[np.float64]] | None = None
+
+    def losses(self, kind: str) -> dict[str, NDArray[np.float64]]:
+        """Each event's 0/1 loss, log loss (nats) and Brier score; the last two only for probabilities.
+
+        Two classes: Brier is (p - y)^2. More: the sum of that over the classes. Log loss is clipped at EPSILON.
+
+        >>> batch = Scored(np.array([1, 0]), np.array([1, 1]), np.array([0.8, 0.6]))
+        >>> {name: values.round(3).tolist() for name, values in batch.losses("binary").items()}
+        {'error': [0.0, 1.0], 'log_loss': [0.223, 0.916], 'brier': [0.04, 0.36]}
+        """
+        if self.known is None:
+            self.known = _losses(self, kind)
+        return self.known
 
 
 def scored(labelled: Sequence[Labelled], classes: dict[str, int]) -> dict[str, Scored]:
@@ -51,15 +65,7 @@ def _scored(
     return Scored(labels, np.array(places, dtype=np.int64), np.array(scores, dtype=float))
 
 
-def losses(batch: Scored, kind: str) -> dict[str, NDArray[np.float64]]:
-    """Each event's 0/1 loss, log loss (nats) and Brier score; the last two only for probabilities.
-
-    Two classes: Brier is (p - y)^2. More: the sum of that over the classes. Log loss is clipped at EPSILON.
-
-    >>> batch = Scored(np.array([1, 0]), np.array([1, 1]), np.array([0.8, 0.6]))
-    >>> {name: values.round(3).tolist() for name, values in losses(batch, "binary").items()}
-    {'error': [0.0, 1.0], 'log_loss': [0.223, 0.916], 'brier': [0.04, 0.36]}
-    """
+def _losses(batch: Scored, kind: str) -> dict[str, NDArray[np.float64]]:
     result = {"error": (batch.labels != batch.answers).astype(float)}
     if kind == "anomaly":
         return result
@@ -122,7 +128,7 @@ class Performance:
         classes = len(self.confusion)
         cells = np.bincount(batch.labels * classes + batch.answers, minlength=classes * classes)
         self.confusion += cells.reshape(classes, classes)
-        values = losses(batch, self.kind)
+        values = batch.losses(self.kind)
         for name in self.sums:
             if name in values:
                 self.sums[name] += float(values[name].sum())

@@ -55,7 +55,10 @@ class Undecodable(Struct, frozen=True, gc=False):
 
 
 class Skip(Struct, frozen=True, gc=False):
-    """A record that broke the code: the worker feeds this in its place, on every replay too."""
+    """A record that broke the code: the worker feeds this in its place, on every replay too.
+
+    ``source`` is ``events``, ``labels`` or ``ticks``.
+    """
 
     source: str
     reason: str

@@ -7,7 +7,7 @@ import numpy as np
 
 from stream.config import Stream
 from stream.errors import SettingError
-from stream.prequential import MODELS, Performance, scored
+from stream.prequential import MODELS, Performance, Scored, scored
 from stream.records import Labelled
 
 MOST_SEGMENTS = 1_000
@@ -30,10 +30,10 @@ class Scoreboard:
     def _models(self) -> dict[str, Performance]:
         return {model: Performance(self.kind, len(self.classes)) for model in MODELS}
 
-    def update(self, labelled: Sequence[Labelled]) -> None:
-        """Take in labelled records; corrections do not count."""
+    def update(self, labelled: Sequence[Labelled], answers: dict[str, Scored] | None = None) -> None:
+        """Take in labelled records; corrections do not count. ``answers``: what ``scored`` makes of them, if known."""
         rows = [record for record in labelled if not record.correction]
-        for model, batch in scored(rows, self.classes).items():
+        for model, batch in (answers or scored(rows, self.classes)).items():
             self.overall[model].update(batch)
         if not self.segment or not rows:
             return

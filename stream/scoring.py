@@ -18,7 +18,7 @@ from stream.errors import RecordError, StateError
 from stream.features import FeatureExtractor
 from stream.labels import IMPLIED, Entry, LabelJoin
 from stream.models import Models, Ready
-from stream.prequential import MODELS, LossTotals, losses, scored
+from stream.prequential import MODELS, LossTotals, Scored, scored
 from stream.records import (
     DeadLetter,
     Event,
@@ -41,7 +41,10 @@ NEVER = float("-inf")
 
 
 class ScoringTask:
-    """Feed it decoded inputs in order, publish what it answers, and keep its snapshots."""
+    """Feed it decoded inputs in order, publish what it answers, and keep its snapshots.
+
+    ``counted`` has the last batch's answers whose losses were counted, for whoever counts further.
+    """
 
     def __init__(self, stream: Stream, models: Models) -> None:
         self.stream = stream
@@ -58,6 +61,7 @@ class ScoringTask:
         self.inputs = InputCounts()
         self.clock = NEVER
         self.losses = {model: LossTotals() for model in MODELS}
+        self.counted: dict[str, Scored] = {}
         self.delays = np.zeros(len(DELAY_EDGES) + 1, dtype=np.int64)
         self.delay_sum = 0.0
 
@@ -216,21 +220,27 @@ class ScoringTask:
             entry.drop()
 
     def _on_unusable(self, record: Undecodable | Skip, out: Outputs) -> None:
-        field, skipped = (record.field, False) if isinstance(record, Undecodable) else ("", True)
-        self.inputs.skipped += skipped
-        if record.source == "labels":
+        field = ""
+        if isinstance(record, Undecodable):
+            field = record.field
+        else:
+            self.inputs.skipped += 1
+        if record.source == "events":
+            self.inputs.events_dead += 1
+        elif record.source == "labels":
             self.inputs.labels += 1
             self.inputs.labels_dead += 1
         else:
-            self.inputs.events_dead += 1
+            return  # a tick is no record: nothing of it is to be kept
         out.dead_letters.append(DeadLetter(record.source, field, record.reason, record.offset, record.raw))
 
     def _count_losses(self, labelled: list[Labelled]) -> None:
         counted = [record for record in labelled if not record.correction]
+        self.counted = scored(counted, self.classes)
         if not counted:
             return
-        for model, batch in scored(counted, self.classes).items():
-            self.losses[model].update(losses(batch, self.stream.kind))
+        for model, batch in self.counted.items():
+            self.losses[model].update(batch.losses(self.stream.kind))
         # A time ahead is not believed, so that a delay is never negative; an implied label took no time to come.
         delays = np.array([max(0.0, record.label_time - record.time) for record in counted if not record.implied])
         self.delay_sum += float(delays.sum())

@@ -59,15 +59,25 @@ class Blend:
         """The mixture of two scores."""
         w = self.weight
         if isinstance(online, float) and isinstance(baseline, float):
-            return w * clip(baseline) + (1.0 - w) * clip(online)
-        assert isinstance(online, list)  # noqa: S101 - who asks for a blend has both scores, of one kind
-        assert isinstance(baseline, list)  # noqa: S101 - as above
-        return [w * b + (1.0 - w) * o for o, b in zip(clip_all(online), clip_all(baseline), strict=True)]
+            # Few scores need clipping: asking here saves most of the calls.
+            o = online if EPSILON < online < TOP else clip(online)
+            b = baseline if EPSILON < baseline < TOP else clip(baseline)
+            return w * b + (1.0 - w) * o
+        mixed = [w * clip(b) + (1.0 - w) * clip(o) for o, b in zip(online, baseline, strict=True)]  # type: ignore[arg-type]
+        total = sum(mixed)
+        return [share / total for share in mixed]
 
     def update(self, online: Score, baseline: Score, label: int) -> None:
         """Move weight to the model that gave the label the greater probability."""
-        b = self.weight * likelihood(baseline, label)
-        o = (1.0 - self.weight) * likelihood(online, label)
+        if isinstance(online, float) and isinstance(baseline, float):
+            o = online if EPSILON < online < TOP else clip(online)
+            b = baseline if EPSILON < baseline < TOP else clip(baseline)
+            if label != 1:
+                o, b = 1.0 - o, 1.0 - b
+        else:
+            o, b = likelihood(online, label), likelihood(baseline, label)
+        b *= self.weight
+        o *= 1.0 - self.weight
         self.weight = self.share + (1.0 - 2.0 * self.share) * b / (b + o)
 
 

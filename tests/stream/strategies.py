@@ -80,7 +80,9 @@ def streams() -> st.SearchStrategy[Stream]:
     )
 
 
-def _stream(*, kind: str, maturity: float, wait: float, absent: bool, capacity: int, recent: int, serving: str) -> Stream:
+def _stream(
+    *, kind: str, maturity: float, wait: float, absent: bool, capacity: int, recent: int, serving: str
+) -> Stream:
     labels = Labels(
         maturity=Duration(maturity),
         ttl=Duration(maturity + wait),

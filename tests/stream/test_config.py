@@ -56,8 +56,18 @@ WRONG = [
     ({"blend_share": 0.5}, f"{S}.blend_share", 0.5, "between 0 and 0.5"),
     ({"blend_share": float("nan")}, f"{S}.blend_share", float("nan"), "between 0 and 0.5"),
     ({"fields": {"time_unit": "us"}}, f"{S}.fields.time_unit", "us", "one of s, ms"),
-    ({"monitor": {"tolerate_extra_errors_per_1000": "ten"}}, f"{S}.monitor.tolerate_extra_errors_per_1000", "ten", "a number"),
-    ({"monitor": {"tolerate_extra_errors_per_1000": -1.0}}, f"{S}.monitor.tolerate_extra_errors_per_1000", -1.0, "0 to 1000"),
+    (
+        {"monitor": {"tolerate_extra_errors_per_1000": "ten"}},
+        f"{S}.monitor.tolerate_extra_errors_per_1000",
+        "ten",
+        "a number",
+    ),
+    (
+        {"monitor": {"tolerate_extra_errors_per_1000": -1.0}},
+        f"{S}.monitor.tolerate_extra_errors_per_1000",
+        -1.0,
+        "0 to 1000",
+    ),
 ]
 
 

@@ -36,7 +36,9 @@ def test_milliseconds_are_seconds_times_a_thousand():
     assert [milli.event({"event_id": "a", "time": t}, 0, 0.0).time for t in (1500, "1500")] == [1.5, 1.5]
 
 
-@pytest.mark.parametrize("time", [float("nan"), float("inf"), "soon", "nan", "1e999", 10**400, True, [], {}, "2024-13-01"])
+@pytest.mark.parametrize(
+    "time", [float("nan"), float("inf"), "soon", "nan", "1e999", 10**400, True, [], {}, "2024-13-01"]
+)
 def test_what_is_no_time_is_refused_by_name(time):
     with pytest.raises(RecordError, match="'time'"):
         decoder.event({"event_id": "a", "time": time}, 0, 0.0)
@@ -56,14 +58,25 @@ def test_records_without_ids_are_numbered_by_their_offset():
     assert RecordDecoder(Fields(), 0, 0, numbered=True).event({}, 9, 0.0).event_id == "row-9"
 
 
-@pytest.mark.parametrize(("time", "ahead"), [(1e9 + 3_600, False), (1e9 + 3_601, True), (4_070_908_800, True), (1e308, True)])
+@pytest.mark.parametrize(
+    ("time", "ahead"), [(1e9 + 3_600, False), (1e9 + 3_601, True), (4_070_908_800, True), (1e308, True)]
+)
 def test_a_time_too_far_ahead_is_marked(time, ahead):
     assert decoder.event({"event_id": "a", "time": time}, 0, 0.0).ahead is ahead
 
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1, "1"), (1.0, "1"), (1.5, "1.5"), (True, "true"), ("spam", "spam"), (float("nan"), None), ("", None), (None, None)],
+    [
+        (1, "1"),
+        (1.0, "1"),
+        (1.5, "1.5"),
+        (True, "true"),
+        ("spam", "spam"),
+        (float("nan"), None),
+        ("", None),
+        (None, None),
+    ],
 )
 def test_a_label_is_the_same_text_however_it_is_written(value, text):
     assert decoder.label_of({"label": value}) == text
@@ -81,7 +94,8 @@ def test_fields_are_found_under_the_names_set():
 
 
 anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda x: st.lists(x) | st.dictionaries(st.text(), x),
 )
 
 

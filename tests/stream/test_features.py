@@ -77,12 +77,16 @@ def test_a_value_of_the_wrong_kind_is_refused_by_name(fields, name):
     assert len(str(error.value)) < 200
 
 
-@pytest.mark.parametrize(("written", "number"), [(3, 3.0), ("3", 3.0), (" 2.5 ", 2.5), (True, 1.0), ("", None), (None, None)])
+@pytest.mark.parametrize(
+    ("written", "number"), [(3, 3.0), ("3", 3.0), (" 2.5 ", 2.5), (True, 1.0), ("", None), (None, None)]
+)
 def test_numbers_are_read_however_they_are_written(written, number):
     assert extractor.row({"size": written})["size"] == number
 
 
-@pytest.mark.parametrize(("written", "category"), [("x", "x"), (3, "3"), (3.0, "3"), (2.5, "2.5"), (True, "true"), ("", None)])
+@pytest.mark.parametrize(
+    ("written", "category"), [("x", "x"), (3, "3"), (3.0, "3"), (2.5, "2.5"), (True, "true"), ("", None)]
+)
 def test_a_category_is_the_same_however_it_is_written(written, category):
     assert extractor.row({"city": written})["city"] == category
 

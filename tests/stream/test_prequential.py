@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from sklearn import metrics
 
-from stream.prequential import HALF_LIFE, LossTotals, Performance, Scored, losses, scored
+from stream.prequential import HALF_LIFE, LossTotals, Performance, Scored, scored
 from stream.records import Labelled
 from stream.serving import EPSILON
 from tests.stream.strategies import scored_rows
@@ -125,7 +125,7 @@ def test_the_decayed_mean_is_the_plain_mean_at_first_and_then_halves_each_half_l
 
 
 def test_log_loss_of_a_sure_and_wrong_score_is_finite():
-    values = losses(batch([1, 0], [0.0, 1.0]), "binary")
+    values = batch([1, 0], [0.0, 1.0]).losses("binary")
     assert values["log_loss"] == pytest.approx([-np.log(EPSILON)] * 2)
 
 

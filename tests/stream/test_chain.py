@@ -1,0 +1,71 @@
+"""Scorer, monitor and scoreboard as one task."""
+
+import pytest
+
+from stream.chain import Chain
+from stream.config import Features, Stream
+from stream.monitoring import MonitoringTask
+from stream.records import Event, Label
+from stream.scoreboard import Scoreboard
+from stream.scoring import ScoringTask
+from stream.warmup import warm_up
+
+STREAM = Stream(classes=["a", "b"], online="field:o", baseline="field:b", features=Features())
+
+
+def chain(*, monitor: bool = True) -> Chain:
+    made = warm_up("streams.s", STREAM, [])
+    watch = MonitoringTask("s", made.stream) if monitor else None
+    return Chain(ScoringTask(made.stream, made.models), watch, Scoreboard(made.stream, 0, 100))
+
+
+def life(n: int, start: int = 0):
+    inputs = []
+    for i in range(start, start + n):
+        rotten = i > 600
+        inputs.append(
+            Event(f"e{i}", float(i), {"o": 0.9 if i % 2 else 0.1, "b": 0.5 if rotten else (0.9 if i % 2 else 0.1)}, i)
+        )
+        inputs.append(Label(f"e{i}", float(i), "b" if i % 2 else "a"))
+    return inputs
+
+
+def test_what_leaves_the_scorer_is_judged_and_counted_at_once():
+    made = chain()
+    out = made.feed(life(1_500))
+    assert {alarm.verdict for alarm in out.alarms} == {"baseline_rot"}
+    assert made.totals().monitoring.labelled == made.totals().scoring.labels.joined == 1_500
+    assert [part["labelled"] for part in made.board.segments()] == [100] * 15
+
+
+def test_all_three_go_on_from_a_snapshot_as_if_nothing_had_happened():
+    whole, before, after = chain(), chain(), chain()
+    whole.feed(life(700))
+    before.feed(life(700))
+    after.restore(before.snapshot())
+    assert after.feed(life(700, 700)) == whole.feed(life(700, 700))
+    assert after.digest() == whole.digest()
+    assert after.board.segments() == whole.board.segments()
+
+
+def test_the_monitor_may_be_left_out():
+    made = chain(monitor=False)
+    assert made.feed(life(1_500)).alarms == []
+    assert made.totals().monitoring is None
+    again = chain(monitor=False)
+    again.restore(made.snapshot())
+    assert again.digest() == made.digest()
+
+
+@pytest.mark.parametrize("part", ["scoring", "monitoring", "board"])
+def test_the_digest_covers_each_part(part):
+    one, other = chain(), chain()
+    for made in (one, other):
+        made.feed(life(10))
+    if part == "scoring":
+        one.scoring.clock += 1
+    elif part == "monitoring":
+        one.monitoring.labelled += 1
+    else:
+        one.board.first += 1
+    assert one.digest() != other.digest()

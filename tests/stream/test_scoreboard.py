@@ -1,0 +1,57 @@
+"""Figures per segment."""
+
+import pytest
+
+from stream.config import Stream
+from stream.errors import SettingError
+from stream.records import Labelled
+from stream.scoreboard import MOST_SEGMENTS, Scoreboard
+
+STREAM = Stream(classes=["ham", "spam"])
+
+
+def record(position: int, *, right: bool = True, correction: bool = False) -> Labelled:
+    said = "spam" if right else "ham"
+    return Labelled(
+        f"e{position}", 0.0, position, "spam", 0.0, {}, 0.5, 0.5, 0.5, said, said, said, "o", "b", correction=correction
+    )
+
+
+def board(first: int, segment) -> Scoreboard:
+    made = Scoreboard(STREAM, first, segment)
+    made.update([record(position, right=position % 2 == 0) for position in range(first, first + 25)])
+    return made
+
+
+def test_segments_of_a_length_begin_where_the_figures_begin():
+    parts = board(100, 10).segments()
+    assert [(part["first"], part["labelled"]) for part in parts] == [(100, 10), (110, 10), (120, 5)]
+    assert parts[2]["served"]["errors"] == 2
+
+
+def test_segments_may_begin_at_listed_positions_in_any_order_and_those_before_the_first_do_not_count():
+    parts = board(100, [120, 50, 100, 105, 120]).segments()
+    assert [(part["first"], part["labelled"]) for part in parts] == [(100, 5), (105, 15), (120, 5)]
+
+
+def test_a_position_on_a_border_belongs_to_the_segment_that_begins_there():
+    made = Scoreboard(STREAM, 0, [10])
+    made.update([record(9), record(10)])
+    assert [part["labelled"] for part in made.segments()] == [1, 1]
+
+
+def test_overall_is_the_sum_of_the_segments():
+    made = board(0, 7)
+    assert sum(part["online"]["errors"] for part in made.segments()) == made.models()["online"]["errors"] == 12
+
+
+def test_corrections_do_not_count_and_no_segments_means_none():
+    made = Scoreboard(STREAM, 0, 0)
+    made.update([record(1), record(2, correction=True)])
+    assert (made.segments(), made.models()["served"]["accuracy"]) == ([], 1.0)
+
+
+def test_too_many_segments_are_refused_instead_of_filling_the_memory():
+    made = Scoreboard(STREAM, 0, 1)
+    with pytest.raises(SettingError, match="--segment"):
+        made.update([record(position) for position in range(MOST_SEGMENTS + 1)])

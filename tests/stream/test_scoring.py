@@ -1,0 +1,184 @@
+"""The scoring task where it can be told in a few lines; everything at once is in test_scoring_machine."""
+
+import msgspec
+import numpy as np
+import pytest
+
+from stream.config import Duration, Features, Labels, Stream
+from stream.errors import ModelError, StateError
+from stream.records import Event, Label, Skip, Tick, Undecodable
+from stream.scoring import ScoringTask
+from stream.warmup import warm_up
+
+FEATURES = Features(text=["body"], numeric=["size"])
+
+
+def stream(**settings) -> Stream:
+    return Stream(classes=["ham", "spam"], features=FEATURES, **settings)
+
+
+def rows(n: int, seed: int = 1):
+    rng = np.random.default_rng(seed)
+    for i in range(n):
+        spam = bool(rng.random() < 0.4)
+        words = rng.choice(["cash", "prize", "now"] if spam else ["report", "lunch", "now"], 4)
+        yield {"body": " ".join(words), "size": float(rng.normal(3 + spam))}, "spam" if spam else "ham", i
+
+
+def task(settings: Stream) -> ScoringTask:
+    made = warm_up("streams.s", settings, [(fields, label) for fields, label, _ in rows(200)])
+    return ScoringTask(made.stream, made.models)
+
+
+def life(n: int):
+    inputs = []
+    for fields, label, i in rows(n, seed=2):
+        inputs += [Event(f"e{i}", float(i), fields, i), Label(f"e{i}", float(i), label, i)]
+    return inputs
+
+
+@pytest.mark.parametrize("size", [1, 7, 64])
+def test_online_scores_are_the_same_bit_for_bit_in_any_batches_and_the_others_almost(size):
+    inputs = life(300)
+    one, other = task(stream()), task(stream())
+    first = one.feed(inputs).predictions
+    second = [p for at in range(0, len(inputs), size) for p in other.feed(inputs[at : at + size]).predictions]
+    assert [p.online for p in first] == [p.online for p in second]
+    assert np.allclose([p.baseline for p in first], [p.baseline for p in second], atol=1e-9, rtol=0)
+    assert np.allclose([p.score for p in first], [p.score for p in second], atol=1e-9, rtol=0)
+
+
+def test_a_restored_task_goes_on_bit_for_bit():
+    inputs = life(200)
+    whole, before = task(stream()), task(stream())
+    whole.feed(inputs[:200])
+    expected = whole.feed(inputs[200:])
+    before.feed(inputs[:200])
+    after = task(stream())
+    after.restore(before.snapshot())
+    assert msgspec.json.encode(after.feed(inputs[200:])) == msgspec.json.encode(expected)
+    assert after.digest() == whole.digest()
+
+
+def test_a_snapshot_made_beside_another_baseline_is_refused():
+    other = warm_up("streams.s", stream(), [(fields, label) for fields, label, _ in rows(150, seed=9)])
+    with pytest.raises(StateError, match="is loaded"):
+        ScoringTask(other.stream, other.models).restore(task(stream()).snapshot())
+
+
+def test_a_snapshot_of_another_schema_is_refused(monkeypatch):
+    made = task(stream())
+    snapshot = made.snapshot()
+    monkeypatch.setattr("stream.scoring.SCHEMA", 99)
+    with pytest.raises(StateError, match="reads 99"):
+        made.restore(snapshot)
+
+
+def test_every_prediction_says_who_served_and_what_both_thought():
+    for serving in ("blend", "online", "baseline"):
+        [prediction] = task(stream(serving=serving)).feed([Event("a", 0.0, {"body": "cash prize"})]).predictions
+        assert (prediction.serving, prediction.label) == (serving, "spam")
+        low, high = sorted([prediction.online, prediction.baseline])
+        assert low <= prediction.score <= high
+        assert prediction.online_version.startswith("logistic-")
+        assert prediction.baseline_version.startswith("baseline-")
+
+
+def test_without_a_baseline_the_online_model_serves():
+    made = warm_up("streams.s", stream(), [])
+    [prediction] = ScoringTask(made.stream, made.models).feed([Event("a", 0.0, {"body": "x"})]).predictions
+    assert (prediction.serving, prediction.baseline, prediction.baseline_version) == ("online", None, None)
+
+
+def test_unusable_records_are_dead_letters_with_their_bytes_and_the_good_ones_around_them_are_predicted():
+    made = task(stream())
+    out = made.feed(
+        [
+            Event("a", 0.0, {"body": "lunch"}, 0),
+            Event("b", 0.0, {"body": 3}, 1, raw=b'{"body":3}'),
+            Event("c", 0.0, {"size": "big"}, 2),
+            Undecodable("events", "is no JSON", "", 3, b"\xff"),
+            Skip("events", "broke the code", 4, b"?"),
+            Label("a", 0.0, "eggs", 5, raw=b"eggs"),
+            Undecodable("labels", "is no JSON", "", 6, b"\xfe"),
+            Event("d", 0.0, {"body": "cash"}, 7),
+        ]
+    )
+    assert [p.event_id for p in out.predictions] == ["a", "d"]
+    letters = [(letter.source, letter.offset, letter.payload) for letter in out.dead_letters]
+    assert letters == [
+        ("events", 1, b'{"body":3}'),
+        ("events", 2, b'{"size":"big"}'),
+        ("events", 3, b"\xff"),
+        ("events", 4, b"?"),
+        ("labels", 5, b"eggs"),
+        ("labels", 6, b"\xfe"),
+    ]
+    assert out.dead_letters[4].reason == "label 'eggs' of event 'a' is none of ham, spam"
+    totals = made.totals()
+    assert (totals.inputs.events, totals.inputs.predicted, totals.inputs.skipped) == (6, 2, 1)
+    assert totals.unbalanced() is None
+
+
+def test_a_time_ahead_is_scored_but_moves_no_clock():
+    made = task(stream(labels=Labels(ttl=Duration(10))))
+    made.feed(
+        [Event("a", 0.0, {"body": "x"}), Event("b", 4e9, {"body": "x"}, ahead=True), Label("a", 5e9, "ham", ahead=True)]
+    )
+    assert made.clock == 0.0
+    assert (made.totals().inputs.ahead, made.totals().labels.expired) == (2, 0)
+
+
+def test_an_event_ahead_of_everything_waits_its_full_time_once_the_clock_begins():
+    made = task(stream(labels=Labels(ttl=Duration(10))))
+    made.feed([Event("a", 4e9, {"body": "x"}, ahead=True)])
+    assert made.totals().oldest_age == 0.0
+    made.feed([Tick(100.0), Tick(109.0), Label("a", 109.0, "ham")])
+    assert made.totals().labels.joined == 1
+
+
+def test_a_conflicting_label_is_published_as_a_correction_and_teaches_nothing():
+    made = task(stream())
+    made.feed([Event("a", 0.0, {"body": "cash"}), Label("a", 1.0, "spam")])
+    taught = made.models.online.score({1: 1.0})
+    [record] = made.feed([Label("a", 2.0, "ham")]).labelled
+    assert (record.correction, record.label, record.label_time, record.features) == (True, "ham", 2.0, None)
+    assert made.models.online.score({1: 1.0}) == taught
+    assert made.totals().losses["online"][0] == 1
+
+
+def test_label_delays_are_counted_by_bucket_and_never_negative():
+    made = task(stream())
+    made.feed(
+        [
+            Label("a", 0.0, "ham"),
+            Event("a", 50.0, {"body": "x"}),
+            Event("b", 50.0, {"body": "x"}),
+            Label("b", 55.0, "ham"),
+        ]
+    )
+    totals = made.totals()
+    assert totals.delays[:3] == [1, 1, 0]
+    assert totals.delay_sum == 5.0
+
+
+def test_a_broken_model_is_an_error_and_no_prediction():
+    made = task(stream(serving="online"))
+    made.models.online.estimator = Broken()
+    with pytest.raises(ModelError):
+        made.feed([Event("a", 0.0, {"body": "x"})])
+
+
+class Broken:
+    def predict_proba_one(self, x):
+        return {True: float("nan")}
+
+
+def test_published_totals_do_not_change_afterwards():
+    made = task(stream())
+    made.feed(life(10))
+    totals = made.totals()
+    before = msgspec.json.encode(totals)
+    made.feed([Event("z", 99.0, {"body": "x"}), Tick(1e9)])
+    assert msgspec.json.encode(totals) == before
+    assert totals.inputs.predicted == 10

@@ -1,0 +1,91 @@
+"""The warm-up."""
+
+import pytest
+
+from stream.baseline import Baseline
+from stream.config import Features, Labels, Stream
+from stream.errors import SettingError, TrainingError
+from stream.warmup import name_classes, warm_up
+
+FEATURES = Features(text=["body"])
+
+
+def rows(n: int, names=("ham", "spam")):
+    return [
+        ({"body": ["lunch report", "cash prize", "third thing"][i % len(names)]}, names[i % len(names)])
+        for i in range(n)
+    ]
+
+
+def test_both_models_learn_from_it_and_the_baseline_is_what_its_file_holds():
+    made = warm_up("streams.s", Stream(features=FEATURES), rows(100))
+    assert (made.stream.classes, made.used, made.unused) == (["ham", "spam"], 100, {})
+    assert isinstance(made.models.baseline, Baseline)
+    assert made.artifact
+    [x] = __import__("stream.features", fromlist=["x"]).FeatureExtractor(FEATURES).inputs([{"body": "cash prize"}])
+    assert made.models.online.score(x) > 0.7
+
+
+def test_the_same_rows_make_the_same_versions_and_one_row_more_another():
+    one, two, three = (warm_up("streams.s", Stream(features=FEATURES), rows(n)).models for n in (100, 100, 101))
+    assert (one.online_version, one.baseline.version) == (two.online_version, two.baseline.version)
+    assert one.online_version != three.online_version
+
+
+def test_rows_that_cannot_be_used_are_counted_by_reason():
+    bad = [({"body": 3}, "ham"), ({"body": "x"}, None), ({"body": "x"}, "eggs"), ({"body": "x"}, "eggs")]
+    made = warm_up("streams.s", Stream(features=FEATURES, classes=["ham", "spam"]), rows(50) + bad)
+    assert made.used == 50
+    assert sorted(made.unused.values()) == [1, 1, 2]
+    assert any("eggs" in reason for reason in made.unused)
+
+
+def test_a_warm_up_without_a_usable_row_says_what_is_wrong_with_most():
+    with pytest.raises(TrainingError, match="none of the 2 warm-up rows can be used.*no label"):
+        warm_up("streams.s", Stream(features=FEATURES, classes=["ham", "spam"]), [({"body": "x"}, None)] * 2)
+
+
+def test_no_rows_leave_the_online_model_alone():
+    made = warm_up("streams.s", Stream(features=FEATURES, classes=["ham", "spam"]), [])
+    assert (made.models.baseline, made.artifact) == (None, b"")
+
+
+def test_labels_are_translated():
+    stream = Stream(features=FEATURES, classes=["ham", "spam"], labels=Labels(values={"0": "ham", "1": "spam"}))
+    assert warm_up("streams.s", stream, rows(20, ("0", "1"))).used == 20
+
+
+def test_many_classes_are_read_off_the_warm_up():
+    made = warm_up("streams.s", Stream(kind="multiclass", features=FEATURES), rows(90, ("c", "a", "b")))
+    assert made.stream.classes == ["a", "b", "c"]
+
+
+def test_the_positive_class_comes_last():
+    assert name_classes("k", Stream(classes=["spam", "ham"], positive="spam"), []).classes == ["ham", "spam"]
+    assert name_classes("k", Stream(positive="a"), ["b", "a"]).classes == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "allowed"), [([], "no warm-up shows them"), (["a"], "two classes"), (["a", "b", "c"], "two classes")]
+)
+def test_classes_that_cannot_be_told_are_named(labels, allowed):
+    with pytest.raises(SettingError, match="streams.s.classes") as error:
+        name_classes("streams.s", Stream(), labels)
+    assert allowed in error.value.allowed
+
+
+def test_an_anomaly_detector_flags_the_share_set_of_its_warm_up():
+    stream = Stream(
+        kind="anomaly",
+        classes=["ok", "bad"],
+        features=Features(numeric=["v"]),
+        online="half-space-trees",
+        baseline="isolation-forest",
+        serving="online",
+        alert_rate=0.1,
+    )
+    warm = [({"v": (i * 37 % 101) / 101}, "ok") for i in range(600)]
+    made = warm_up("streams.s", stream, warm)
+    frame = __import__("stream.features", fromlist=["x"]).FeatureExtractor(stream.features)
+    scores = made.models.baseline.score(frame.frame([frame.row(fields) for fields, _ in warm]))
+    assert 0.05 < sum(score >= made.models.thresholds[1] for score in scores) / 600 < 0.15
