@@ -147,24 +147,31 @@ def measure(name: str) -> list[Figure]:
     ]
 
 
-class Marks(Observer):
-    """CPU seconds and resident bytes when each of some counts of events has been committed."""
+class Windows(Observer):
+    """CPU seconds an event and mean resident bytes over some windows of events."""
 
-    def __init__(self, counts: list[int]) -> None:
-        self.counts = counts
-        self.marks: dict[int, tuple[int, float, int]] = {}
+    def __init__(self, windows: list[tuple[int, int]]) -> None:
+        self.windows = windows
+        self.seen: list[list[tuple[int, float, int]]] = [[] for _ in windows]
 
     def committed(self, task: str, totals: Any, inputs: int, seconds: dict[str, float]) -> None:
-        """Note the first commit at or past each count."""
+        """Note each commit that falls into a window."""
         events = totals.scoring.inputs.events
-        for count in self.counts:
-            if count <= events and count not in self.marks:
+        for (begin, end), seen in zip(self.windows, self.seen, strict=True):
+            if begin <= events <= end:
                 resident = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-                self.marks[count] = (events, time.process_time(), resident)
+                seen.append((events, time.process_time(), resident))
+
+    def figures(self) -> list[tuple[float, float]]:
+        """(CPU seconds an event, mean resident bytes) a window."""
+        return [
+            ((seen[-1][1] - seen[0][1]) / (seen[-1][0] - seen[0][0]), statistics.fmean(row[2] for row in seen))
+            for seen in self.seen
+        ]
 
 
 def long_run(connection: Connection) -> None:
-    """Replay LONG short texts, in each a word that never comes again; sends speeds and resident memory."""
+    """Replay LONG short texts, in each a word that never comes again; sends the figures of two windows."""
     rows, _ = texts("sms_spam.jsonl.gz")
     bodies = [(row["body"], row["label"]) for row in rows][:5_574]
 
@@ -174,12 +181,10 @@ def long_run(connection: Connection) -> None:
 
     stream = load(None).streams["spam"]
     stream = msgspec.structs.replace(stream, features=msgspec.structs.replace(stream.features, text=["body"]))
-    marks = Marks([500_000, 600_000, LONG - 100_000, LONG])
-    replay(Plan("spam", simulated("endless", endless, LONG), stream), [marks])
-    at = [marks.marks[count] for count in marks.counts]
-    early = (at[1][1] - at[0][1]) / (at[1][0] - at[0][0])
-    late = (at[3][1] - at[2][1]) / (at[3][0] - at[2][0])
-    connection.send((early, late, at[1][2], at[3][2]))
+    windows = Windows([(500_000, 600_000), (LONG - 100_000, LONG)])
+    with tempfile.TemporaryDirectory() as folder:
+        replay(Plan("spam", simulated("endless", endless, LONG), stream, out=Path(folder)), [windows])
+    connection.send(windows.figures())
 
 
 def flat() -> list[Figure]:
@@ -191,13 +196,14 @@ def flat() -> list[Figure]:
         process.start()
         runs.append(ours.recv())
         process.join()
-    early, late, before, after = (statistics.median(column) for column in zip(*runs, strict=True))
+    early, before = (statistics.median(run[0][i] for run in runs) for i in range(2))
+    late, after = (statistics.median(run[1][i] for run in runs) for i in range(2))
     return [
         Figure("3 million: events 500,000 to 600,000, microseconds an event", early * 1e6),
         Figure("3 million: last 100,000, microseconds an event", late * 1e6),
         at_least("3 million: speed of the last 100,000 over that of 500,000 to 600,000", early / late, 0.9),
-        Figure("3 million: resident MiB at 600,000", before / 2**20),
-        Figure("3 million: resident MiB at the end", after / 2**20),
+        Figure("3 million: resident MiB in 500,000 to 600,000, mean", before / 2**20),
+        Figure("3 million: resident MiB in the last 100,000, mean", after / 2**20),
         at_most("3 million: growth of resident memory between them", after / before - 1, 0.05),
     ]
 

@@ -46,9 +46,10 @@ def _holds(values: list[Any]) -> str | None:
         return "numeric"
     if not all(isinstance(value, (str, bool, int, float)) for value in present):
         return None
-    texts = [str(value) for value in present]
-    words = sum(text.count(" ") for text in texts) / len(texts)
-    return "text" if words >= 2 or len(set(texts)) > MOST_CATEGORIES else "categorical"
+    if not all(isinstance(value, str) for value in present):
+        return "categorical"
+    words = sum(text.count(" ") for text in present) / len(present)
+    return "text" if words >= 2 or len(set(present)) > MOST_CATEGORIES else "categorical"
 
 
 def _is_number(value: object) -> bool:

@@ -14,7 +14,7 @@ from stream.chain import ChainTotals
 from stream.config import Stream
 from stream.errors import SettingError, StateError
 from stream.prequential import MODELS
-from stream.records import Alarm
+from stream.records import RECORDS, Alarm
 
 FILES = {"predictions": "predictions", "alarms": "alarms", "dead_letters": "dead-letters"}
 
@@ -76,7 +76,7 @@ def write_results(folder: Path, results: Results, store: Store, form: str) -> No
             path = folder / f"{name}.{form}"
             beside = path.with_suffix(path.suffix + ".part")
             if form == "parquet":
-                _parquet(beside, store, kind)
+                _parquet(beside, store, kind, many=results.settings.kind == "multiclass")
             else:
                 with beside.open("wb") as file:
                     for lines in store.outputs(kind):
@@ -93,20 +93,34 @@ def write_results(folder: Path, results: Results, store: Store, form: str) -> No
         ) from error
 
 
-def _parquet(path: Path, store: Store, kind: str) -> None:
+def _parquet(path: Path, store: Store, kind: str, *, many: bool) -> None:
+    """Write one kind of record; the columns' types are fixed, since the first records need not show them all."""
     import pyarrow as pa
     from pyarrow import parquet
 
-    writer = None
-    for lines in store.outputs(kind):
-        rows = msgspec.json.Decoder().decode_lines(lines)
-        table = pa.Table.from_pylist(rows, schema=None if writer is None else writer.schema)
-        writer = writer or parquet.ParquetWriter(path, table.schema)
-        writer.write_table(table)
-    if writer is None:
-        parquet.write_table(pa.table({"event_id": pa.array([], pa.string())}), path)
-    else:
-        writer.close()
+    text, number, whole = pa.string(), pa.float64(), pa.int64()
+    score = pa.list_(number) if many else number
+    types = {
+        **dict.fromkeys(("time", "evidence"), number),
+        **dict.fromkeys(("score", "online", "baseline"), score),
+        **dict.fromkeys(("position", "offset"), whole),
+        "repeated": pa.bool_(),
+        "detail": pa.map_(text, number),
+        "payload": pa.binary(),
+    }
+    record = RECORDS[FILES[kind].removesuffix("s")]
+    schema = pa.schema([(name, types.get(name, text)) for name in record.__struct_fields__])
+    decode = msgspec.json.Decoder(record).decode_lines
+    with parquet.ParquetWriter(path, schema) as writer:
+        for lines in store.outputs(kind):
+            columns = zip(*map(msgspec.structs.astuple, decode(lines)), strict=True)
+            arrays = [
+                pa.array(
+                    [list(value.items()) for value in values] if name == "detail" else values, types.get(name, text)
+                )
+                for name, values in zip(schema.names, columns, strict=True)
+            ]
+            writer.write_table(pa.table(arrays, schema=schema))
 
 
 def check_form(form: str) -> None:

@@ -67,4 +67,6 @@ def unseal(key: bytes, place: str, sealed: bytes) -> bytes:
 
 def _mac(key: bytes, place: str, payload: bytes) -> bytes:
     head = place.encode()
-    return hmac.digest(key, len(head).to_bytes(4, "big") + head + payload, hashlib.sha256)
+    mac = hmac.new(key, len(head).to_bytes(4, "big") + head, hashlib.sha256)
+    mac.update(payload)
+    return mac.digest()

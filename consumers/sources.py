@@ -8,6 +8,7 @@ import csv
 import gzip
 import sys
 import tempfile
+import weakref
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime
@@ -69,21 +70,25 @@ def open_source(spec: str, form: str | None = None, decoder: Decoder | None = No
         if found is not None:
             return found
         raise SourceError(f"{spec}: no such file, and no data set of river.datasets has that name")
+    return _file(path, form, decoder)
+
+
+def _file(path: Path, form: str | None, decoder: Decoder | None) -> Source:
     if not path.is_file():
-        raise SourceError(f"{spec}: is no file")
+        raise SourceError(f"{path}: is no file")
     suffixes = [suffix.lower() for suffix in path.suffixes]
     zipped = bool(suffixes) and suffixes[-1] == ".gz"
     form = form or next((SUFFIXES[suffix] for suffix in reversed(suffixes) if suffix in SUFFIXES), None)
     if form is None:
-        raise SourceError(f"{spec}: say what it holds with --input-format jsonl, csv or parquet")
+        raise SourceError(f"{path}: say what it holds with --input-format jsonl, csv or parquet")
     try:
         path.open("rb").close()
     except OSError as error:
-        raise SourceError(f"{spec}: {error.strerror}") from error
+        raise SourceError(f"{path}: {error.strerror}") from error
     if form == "parquet":
         return _parquet(path)
     reader = _Counted(path, zipped=zipped)
-    return Source(spec, lambda: _lines(reader.open(), form, decoder), reader.fraction)
+    return Source(str(path), lambda: _lines(reader.open(), form, decoder), reader.fraction)
 
 
 def simulated(name: str, make: Callable[[], Iterable[Any]], size: int) -> Source:
@@ -111,9 +116,9 @@ class _Counted:
         self.file = self.path.open("rb")
         if not self.zipped:
             return self.file
-        unpacked = gzip.GzipFile(fileobj=self.file)
+        unpacked: Any = gzip.GzipFile(fileobj=self.file)
         unpacked.myfileobj = self.file  # closes it when it is closed itself
-        return unpacked  # type: ignore[return-value] # reads alike
+        return unpacked  # type: ignore[no-any-return] # reads like a file
 
     def fraction(self) -> float | None:
         return None if self.file is None or self.file.closed else self.file.tell() / self.size
@@ -242,10 +247,18 @@ def _river(name: str) -> Source | None:
     return simulated(f"river.datasets.{name}", rows, dataset.n_samples or 1)
 
 
+class _Spool:
+    """An unnamed file that is closed when nobody refers to this any more."""
+
+    def __init__(self) -> None:
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115 - the finalizer closes it
+        weakref.finalize(self, self.file.close)
+
+
 def _stdin(form: str, decoder: Decoder | None) -> Source:
     if form == "parquet":
         raise SourceError("-: Parquet cannot be read from standard input; give the file's name")
-    spool = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+    spool = _Spool()
 
     class Tee:
         """Standard input that can be read again: what has come is kept in an unnamed file."""
@@ -254,11 +267,11 @@ def _stdin(form: str, decoder: Decoder | None) -> Source:
             self.at = 0
 
         def readline(self, most: int) -> bytes:
-            spool.seek(self.at)
-            line = spool.readline(most)
+            spool.file.seek(self.at)
+            line = spool.file.readline(most)
             if not line:
                 line = sys.stdin.buffer.readline(most)
-                spool.write(line)
+                spool.file.write(line)
             self.at += len(line)
             return line
 

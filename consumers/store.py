@@ -177,7 +177,10 @@ class Store:
             "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?, ?)",
             (sequence, at.events, at.labels, at.ended, sealed),
         )
-        kept = self.db.execute("SELECT sequence FROM checkpoint ORDER BY sequence DESC LIMIT 2").fetchall()[-1][0]
+        # Memory is not damaged while a process lives; a file keeps one more to fall back on.
+        keep = 1 if self.path is None else 2
+        query = "SELECT sequence FROM checkpoint ORDER BY sequence DESC LIMIT ?"
+        kept = self.db.execute(query, (keep,)).fetchall()[-1][0]
         self.db.execute("DELETE FROM checkpoint WHERE sequence < ?", (kept,))
         self.db.execute("DELETE FROM journal WHERE sequence <= ?", (kept,))
 

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from consumers.observer import Observer
 from consumers.transport import Arrived, Assigned, Batch, Drained, Notice, Revoked, Task, Transport
-from stream.errors import CommitFailed, Fenced, ModelError, TransportError
+from stream.errors import CommitFailed, Fenced, ModelError, SettingError, TransportError
 from stream.records import Input, Outputs, Skip
 
 log = structlog.get_logger()
@@ -129,7 +129,7 @@ class Worker:
     def _work(self, task: str, batch: Batch) -> None:
         try:
             seconds = self._feed_and_commit(task, batch)
-        except TransportError:
+        except (TransportError, SettingError):  # not the fault of a record
             raise
         except Exception as error:  # noqa: BLE001 - whatever a model or a user's own code raises
             log.warning("a batch broke the task; feeding its records one by one", task=task, reason=_line(error))
@@ -159,7 +159,7 @@ class Worker:
         for single in self.transport.split(batch):
             try:
                 seconds = self._feed_and_commit(task, single)
-            except TransportError:
+            except (TransportError, SettingError):
                 raise
             except Exception as error:
                 if self.limits[task].reached():

@@ -2,7 +2,6 @@
 
 import pickle
 from collections.abc import Sequence
-from typing import Any
 
 from msgspec import Struct
 
@@ -42,19 +41,17 @@ class Chain:
         """An immutable copy of all counts."""
         return ChainTotals(self.scoring.totals(), None if self.monitoring is None else self.monitoring.totals())
 
-    def _parts(self) -> list[Any]:
-        return [part.snapshot() if part is not None else None for part in (self.scoring, self.monitoring)]
-
     def snapshot(self) -> bytes:
         """All states in one; holds pickles, so whoever stores it must authenticate it."""
-        return pickle.dumps((self._parts(), self.board), protocol=5)
+        monitoring = None if self.monitoring is None else self.monitoring.state()
+        return pickle.dumps((self.scoring.state(), monitoring, self.board), protocol=5)
 
     def restore(self, snapshot: bytes) -> None:
         """Take up a snapshot's state; raises StateError where a part does not fit."""
-        (scoring, monitoring), self.board = pickle.loads(snapshot)  # noqa: S301 - authenticated by whoever stores it: consumers/seal.py
-        self.scoring.restore(scoring)
+        scoring, monitoring, self.board = pickle.loads(snapshot)  # noqa: S301 - authenticated by whoever stores it: consumers/seal.py
+        self.scoring.take_up(scoring)
         if self.monitoring is not None:
-            self.monitoring.restore(monitoring)
+            self.monitoring.take_up(monitoring)
 
     def digest(self) -> str:
         """The canonical digest of all states."""

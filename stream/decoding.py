@@ -66,8 +66,10 @@ class RecordDecoder:
         if self.numbered:
             return f"row-{offset}"
         value = fields.get(self.fields.event_id)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)  # 7.0 is how spreadsheets and JavaScript write 7
         if isinstance(value, int) and not isinstance(value, bool):
-            return str(value)
+            value = str(value)
         if not isinstance(value, str) or not value:
             raise RecordError(self.fields.event_id, f"must be a non-empty id, not {value!r:.60}")
         if len(value) > LONGEST_ID:

@@ -20,6 +20,7 @@ class Duration(float):
         if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf"):
             return cls(value)
         match = DURATION.fullmatch(value) if isinstance(value, str) else None
-        if match is None:
+        seconds = float(match[1]) * UNITS[match[2]] if match else float("inf")
+        if seconds == float("inf"):
             raise ValueError(f"must be {DURATION_FORM}")
-        return cls(float(match[1]) * UNITS[match[2]])
+        return cls(seconds)

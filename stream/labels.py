@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from stream.config import Labels
 from stream.features import ModelInput, Row
@@ -35,7 +36,7 @@ Fate = Literal["joined", "early", "orphaned", "duplicate", "conflicting"]
 ALL = 1 << 64
 
 
-class Entry(Struct, gc=False, array_like=True):
+class Entry(Struct, gc=False):
     """One event as the tables keep it; ``row`` and the model's input are dropped once nobody needs them.
 
     ``x`` is the online model's input while the batch that brought the event lasts, ``packed`` the same at rest: a
@@ -251,26 +252,29 @@ class LabelJoin:
         """All of it as bytes, the same for equal states."""
         entries = {**self.young, **self.overdue, **self.recent}
         order = {event_id: index for index, event_id in enumerate(entries)}
-        tables: list[Any] = [[order[event_id] for event_id in t] for t in (self.young, self.overdue, self.recent)]
-        state = (
-            list(entries.values()),
-            tables,
-            list(self.early.items()),
-            self.counts,
-            self.waiting,
-            self.threshold - 1,
+        tables = [[order[event_id] for event_id in t] for t in (self.young, self.overdue, self.recent)]
+        # Values without their names: of a hundred thousand remembered events the names would be half the bytes.
+        rows = [(astuple(entry.prediction), *astuple(entry)[1:]) for entry in entries.values()]
+        counts = astuple(self.counts)
+        return msgspec.msgpack.encode(
+            (rows, tables, list(self.early.items()), counts, self.waiting, self.threshold - 1)
         )
-        return msgspec.msgpack.encode(state)
 
     def restore(self, snapshot: bytes) -> None:
         """Take up a snapshot's state in place of this one's."""
-        kinds = tuple[list[Entry], list[list[int]], list[tuple[str, tuple[int, float, float]]], LabelCounts, int, int]
-        entries, tables, early, self.counts, self.waiting, threshold = msgspec.msgpack.decode(snapshot, type=kinds)
+        rows, tables, early, counts, self.waiting, threshold = msgspec.msgpack.decode(snapshot)
+        same: dict[Any, Any] = {}
+        entries = []
+        for prediction, *rest in rows:
+            # Class names and versions are few: one string of each is enough.
+            shared = [same.setdefault(value, value) if type(value) is str else value for value in prediction[2:]]
+            entries.append(Entry(Prediction(*prediction[:2], *shared), *rest))
+        self.counts = LabelCounts(*counts)
         self.threshold = threshold + 1
         self.young, self.overdue, self.recent = (
             OrderedDict((entries[index].prediction.event_id, entries[index]) for index in table) for table in tables
         )
-        self.early = OrderedDict(early)
+        self.early = OrderedDict((event_id, tuple(label)) for event_id, label in early)
 
 
 def _hash(event_id: str) -> int:

@@ -124,20 +124,25 @@ class MonitoringTask:
         means = {model: watch.mean for model, watch in self.watches.items() if watch.events}
         return MonitoringTotals(self.labelled, self.left_out, dict(self.alarms), self.verdict, means)
 
-    def _state(self) -> tuple[Any, ...]:
-        return (self.watches, self.version, self.labelled, self.left_out, self.alarms, self.latched)
+    def state(self) -> tuple[Any, ...]:
+        """What a snapshot holds; its parts go on changing with the task."""
+        return (SCHEMA, self.watches, self.version, self.labelled, self.left_out, self.alarms, self.latched)
 
     def snapshot(self) -> bytes:
         """The whole state; holds a pickle, so whoever stores it must authenticate it."""
-        return pickle.dumps((SCHEMA, self._state()), protocol=5)
+        return pickle.dumps(self.state(), protocol=5)
 
     def restore(self, snapshot: bytes) -> None:
-        """Take up a snapshot's state; raises StateError where it is of another schema."""
-        schema, state = pickle.loads(snapshot)  # noqa: S301 - authenticated by whoever stores it: consumers/seal.py
+        """Take up a snapshot; raises StateError where it is of another schema."""
+        self.take_up(pickle.loads(snapshot))  # noqa: S301 - authenticated by whoever stores it: consumers/seal.py
+
+    def take_up(self, state: tuple[Any, ...]) -> None:
+        """Take up what ``state`` gave; raises StateError where it is of another schema."""
+        schema, *parts = state
         if schema != SCHEMA:
             raise StateError(f"the monitor's state has schema {schema}, this version reads {SCHEMA}")
-        self.watches, self.version, self.labelled, self.left_out, self.alarms, self.latched = state
+        self.watches, self.version, self.labelled, self.left_out, self.alarms, self.latched = parts
 
     def digest(self) -> str:
         """The canonical digest of the state."""
-        return digest(self._state())
+        return digest(self.state())

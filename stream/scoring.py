@@ -266,9 +266,11 @@ class ScoringTask:
             blend_weight=self.blend.weight if self.stream.serving == "blend" else None,
         )
 
-    def _state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
+        """What a snapshot holds; its parts go on changing with the task."""
         baseline = self.models.baseline
         return {
+            "schema": SCHEMA,
             "baseline": None if baseline is None else baseline.version,
             "online_version": self.models.online_version,
             "online": self.models.online,
@@ -287,13 +289,18 @@ class ScoringTask:
 
         Holds a pickle: whoever stores it must authenticate it before it is given back.
         """
-        return pickle.dumps((SCHEMA, self._state()), protocol=5)
+        return pickle.dumps(self.state(), protocol=5)
 
     def restore(self, snapshot: bytes) -> None:
-        """Take up a snapshot's state. Raises StateError where it is of another schema or another baseline."""
-        schema, state = pickle.loads(snapshot)  # noqa: S301 - authenticated by whoever stores it: consumers/seal.py
-        if schema != SCHEMA:
-            raise StateError(f"the state has schema {schema}, this version reads {SCHEMA}: start again from the inputs")
+        """Take up a snapshot. Raises StateError where it is of another schema or another baseline."""
+        self.take_up(pickle.loads(snapshot))  # noqa: S301 - authenticated by whoever stores it: consumers/seal.py
+
+    def take_up(self, state: dict[str, Any]) -> None:
+        """Take up what ``state`` gave. Raises StateError where it is of another schema or another baseline."""
+        if state["schema"] != SCHEMA:
+            raise StateError(
+                f"the state has schema {state['schema']}, this version reads {SCHEMA}: start again from the inputs"
+            )
         baseline = self.models.baseline
         version = None if baseline is None else baseline.version
         if state["baseline"] != version:
@@ -308,4 +315,4 @@ class ScoringTask:
 
     def digest(self) -> str:
         """The canonical digest of the state."""
-        return digest(self._state())
+        return digest(self.state())

@@ -38,7 +38,7 @@ def scored_rows(most: int = 300) -> st.SearchStrategy[list[tuple[int, float]]]:
 
 
 class Move(NamedTuple):
-    """One thing that happens: what, to which event (how far back; below 0 is one to come), how much later, which label."""
+    """One thing that happens: what, to which event (how far back; below 0: to come), how much later, which label."""
 
     what: str
     back: int

@@ -44,14 +44,14 @@ def test_what_is_no_time_is_refused_by_name(time):
         decoder.event({"event_id": "a", "time": time}, 0, 0.0)
 
 
-@pytest.mark.parametrize("value", ["", None, 1.5, True, [], {}, "x" * 513])
+@pytest.mark.parametrize("value", ["", None, 1.5, True, [], {}, "x" * 513, 10**600, float("inf")])
 def test_what_is_no_id_is_refused_by_name(value):
     with pytest.raises(RecordError, match="'event_id'"):
         decoder.event({"event_id": value}, 0, 0.0)
 
 
 def test_a_whole_number_is_an_id():
-    assert decoder.event({"event_id": 7}, 0, 0.0).event_id == "7"
+    assert [decoder.event({"event_id": value}, 0, 0.0).event_id for value in (7, 7.0, "7")] == ["7"] * 3
 
 
 def test_records_without_ids_are_numbered_by_their_offset():
@@ -105,8 +105,7 @@ def test_whatever_stands_in_the_fields_it_is_an_event_or_a_record_error(fields):
         event = decoder.event(fields, 0, 0.0)
         label = decoder.label_of(fields)
     except RecordError as error:
-        assert error.field in fields  # noqa: PT017 - both ends are right
-        assert "\n" not in str(error)[:40]
+        assert error.field in fields  # noqa: PT017 - an event is right, too
         return
     assert isinstance(event, Event)
     assert label is None or isinstance(label, str)

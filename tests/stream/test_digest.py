@@ -55,7 +55,7 @@ def run(name: str, values: int):
 def test_a_river_model_keeps_its_digest_through_a_pickle_and_changes_it_by_one_more_step(make, name):
     model = make(name, 200)
     first = digest(model)
-    assert digest(pickle.loads(pickle.dumps(model))) == first
+    assert digest(pickle.loads(pickle.dumps(model))) == first  # noqa: S301 - made on this line
     assert digest(make(name, 201)) != first
 
 
@@ -165,14 +165,11 @@ print(digest([model, adwin, words, {"a", "b", "c"}, frozenset({"x", "y"}), {"k":
 
 
 def test_a_digest_is_the_same_in_every_process_under_every_hash_seed():
-    found = set()
-    for seed in ("0", "1"):
-        environment = {**os.environ, "PYTHONHASHSEED": seed}
-        done = subprocess.run(
-            [sys.executable, "-c", STATE], capture_output=True, text=True, env=environment, check=True
-        )
-        found.add(done.stdout)
-    assert len(found) == 1
+    here: list[str] = []
+    exec(STATE, {"print": here.append})  # noqa: S102 - the very code that the other process runs
+    environment = {**os.environ, "PYTHONHASHSEED": "4321"}
+    done = subprocess.run([sys.executable, "-c", STATE], capture_output=True, text=True, env=environment, check=True)
+    assert [done.stdout.strip()] == here
 
 
 def test_addresses_of_objects_do_not_count():

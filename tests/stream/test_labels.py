@@ -177,7 +177,7 @@ class SparesTheLabelled(LabelJoin):
     """By hash, but only events without a label have to go: it looks thrifty, and the early labels win."""
 
     def _make_room(self) -> list[Entry]:
-        for key in [key for key in sorted(self.young, key=_hashed) if self.young[key].state != JOINED][-2:]:
+        for key in [key for key in sorted(self.young, key=_hashed) if self.young[key].state != JOINED][-13:]:
             self.waiting -= 1
             self._evict(self.young.pop(key))
         while len(self.young) > self.settings.capacity:
@@ -192,7 +192,7 @@ def _hashed(key: str) -> bytes:
 def life(
     kind: type[LabelJoin], *, counts_leaving: bool, implied: bool = False, spread: bool = True
 ) -> dict[str, tuple[int, int]]:
-    """(spam, all) among the sampled records of a calm and of a rushed half; spam is reported early, ham late or never."""
+    """(spam, all) among the sampled records, in a calm and a rushed half; spam is reported early, ham late or never."""
     rng = np.random.default_rng(11)
     labels = Labels(maturity=Duration(2_000), ttl=Duration(4_000), capacity=200)
     join = kind(labels, 500, HAM if implied else -1)

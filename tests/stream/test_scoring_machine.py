@@ -14,9 +14,9 @@ from river import base, linear_model, optim
 from stream.baseline import Baseline
 from stream.config import Stream
 from stream.labels import JOINED
+from stream.models import Models
 from stream.online import OnlineModel
 from stream.records import Event, Input, Label, Labelled, Outputs, Prediction, Skip, Tick, Undecodable
-from stream.models import Models
 from stream.scoring import ScoringTask
 from tests.stream.strategies import Move, moves, streams
 
@@ -279,8 +279,8 @@ class ScoringMachine(RuleBasedStateMachine):
 
 TestScoringMachine = ScoringMachine.TestCase
 TestScoringMachine.settings = settings(
-    max_examples=60,
-    stateful_step_count=25,
+    max_examples=100,
+    stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

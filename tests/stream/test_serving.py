@@ -41,7 +41,7 @@ class NeverLearns(Blend):
 
 
 def worst_excess(blend: Blend, sequence: list[tuple[Score, Score, int]]) -> float:
-    """By how much the blend's loss passes the bound on its worst stretch, beside either model; at most 0 if it holds."""
+    """By how much the blend's loss passes the bound on its worst stretch, beside either model; <= 0 if it holds."""
     stay = math.log(1.0 / (1.0 - blend.share))
     start = math.log(1.0 / blend.share)
     worst, running = -math.inf, [-math.inf, -math.inf]

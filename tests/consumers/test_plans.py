@@ -1,0 +1,87 @@
+"""From the words of the command to a plan."""
+
+from collections.abc import Callable
+
+import pytest
+
+from consumers.order import Delay
+from consumers.plans import Plan, make, pairs
+from consumers.settings import load
+from stream.errors import SettingError
+
+
+@pytest.fixture
+def plan() -> Callable[..., Plan]:
+    def build(**words) -> Plan:
+        nothing = {
+            "source": "Phishing", "stream": None, "mapping": {}, "ignore": [], "where": {}, "labels": None,
+            "label_delay": "0", "segment": "0", "speed": "max", "input_format": None, "models": {},
+        }  # fmt: skip
+        return make(load(None), **(nothing | words))
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("word", "delay"),
+    [("0", Delay()), ("500", Delay(events=500)), ("7d", Delay(seconds=604_800.0)), ("0s", Delay(seconds=0.0))],
+)
+def test_a_delay_is_in_events_or_in_time(plan, word, delay):
+    assert plan(label_delay=word).delay == delay
+
+
+@pytest.mark.parametrize(("word", "segment"), [("0", 0), ("500", 500), ("500, 900", [500, 900])])
+def test_a_segment_is_a_length_or_where_segments_begin(plan, word, segment):
+    assert plan(segment=word).segment == segment
+
+
+@pytest.mark.parametrize(("word", "speed"), [("max", 0.0), ("realtime", 1.0), ("x100", 100.0), ("x0.5", 0.5)])
+def test_a_speed_is_a_multiple(plan, word, speed):
+    assert plan(speed=word).speed == speed
+
+
+@pytest.mark.parametrize(
+    ("words", "key"),
+    [
+        ({"label_delay": "-1"}, "--label-delay"),
+        ({"label_delay": ""}, "--label-delay"),
+        ({"segment": ""}, "--segment"),
+        ({"segment": "1,,2"}, "--segment"),
+        ({"segment": "-5"}, "--segment"),
+        ({"speed": "x"}, "--speed"),
+        ({"speed": "x-1"}, "--speed"),
+        ({"speed": "x0"}, "--speed"),
+        ({"speed": "xinf"}, "--speed"),
+        ({"speed": "100"}, "--speed"),
+        ({"mapping": {"body": "x"}}, "--map"),
+        ({"models": {"baseline": "none"}}, "--stream"),
+        ({"stream": "nope"}, "--stream"),
+        ({"stream": "spam", "mapping": {"size": "x"}}, "--map"),
+    ],
+)
+def test_a_wrong_word_is_named(plan, words, key):
+    with pytest.raises(SettingError) as error:
+        plan(**words)
+    assert error.value.key == key
+
+
+def test_features_may_go_by_another_name_and_be_left_out(plan):
+    made = plan(stream="spam", mapping={"subject": "title", "label": "y"})
+    assert made.stream.features.text == ["title", "body"]
+    assert made.fields == {"label": "y"}
+    assert plan(stream="spam", mapping={"subject": ""}).stream.features.text == ["body"]
+
+
+def test_models_named_by_words_replace_those_of_the_settings(plan):
+    made = plan(stream="spam", models={"baseline": "none", "online": None}).stream
+    assert (made.baseline, made.serving, made.online) == ("none", "online", load(None).streams["spam"].online)
+
+
+def test_pairs_are_cut_at_the_first_sign():
+    assert pairs("--where", ["a=b=c", "d="]) == {"a": "b=c", "d": ""}
+
+
+@pytest.mark.parametrize("word", ["a", "=b", ""])
+def test_what_is_no_pair_is_refused(word):
+    with pytest.raises(SettingError, match="NAME=VALUE"):
+        pairs("--where", [word])

@@ -1,0 +1,66 @@
+"""JSON Schemas: valid, and they say yes and no where the decoder does."""
+
+import jsonschema
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumers.schemas import schemas
+from stream.config import Features, Fields, Labels, Stream
+from stream.decoding import RecordDecoder
+from stream.errors import RecordError
+from stream.features import FeatureExtractor
+from stream.records import RECORDS, Alarm, Prediction
+
+STREAM = Stream(
+    classes=["no", "yes"],
+    fields=Fields(event_id="id", label="fraud", time_unit="ms"),
+    features=Features(text=["body"], numeric=["size"], categorical=["city"], onehot={"day": ["mo"]}),
+    labels=Labels(values={"0": "no", "1": "yes"}),
+    baseline="field:score",
+)
+
+
+@pytest.mark.parametrize("stream", [None, STREAM, Stream(kind="multiclass", baseline="field:scores")])
+def test_every_schema_is_valid_and_has_a_name(stream):
+    known = schemas(stream)
+    assert set(known) == set(RECORDS)
+    for schema in known.values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        Prediction("a", 1.0, "yes", 0.5, "blend", 0.4, None, "o", None),
+        Prediction("a", 1.0, "b", [0.2, 0.8], "online", [0.2, 0.8], None, "o", None),
+        Alarm("s", 1, "a", 1.0, "adwin", "baseline_rot", None, {"mean": 1.0}),
+    ],
+)
+def test_what_is_published_keeps_to_its_schema(record):
+    name = type(record).__name__.lower()
+    jsonschema.validate(msgspec.json.decode(msgspec.json.encode(record)), schemas(None)[name])
+
+
+value = (
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) | st.sampled_from(["", "x", "2"]) | st.just([1])
+)
+
+
+@given(record=st.dictionaries(st.sampled_from(["id", "time", "body", "size", "city", "day", "more"]), value))
+def test_an_event_that_keeps_to_the_schema_can_be_read(record):
+    record.setdefault("id", "a")
+    if not jsonschema.Draft202012Validator(schemas(STREAM)["event"]).is_valid(record):
+        return
+    try:
+        RecordDecoder(STREAM.fields, 0.0, 0.0).event(record, 0, 0.0)
+        FeatureExtractor(STREAM.features).row(record)
+    except RecordError as error:
+        assert error.field == "time"  # noqa: PT017 - any text may be a date to a schema
+
+
+def test_the_score_that_each_event_brings_along_is_in_the_schema():
+    check = jsonschema.Draft202012Validator(schemas(STREAM)["event"]).is_valid
+    assert check({"id": "a", "score": 0.5})
+    assert not check({"id": "a", "score": 1.5})

@@ -1,0 +1,126 @@
+"""The same rows from every kind of file, and again from the beginning."""
+
+import gzip
+import io
+import json
+import sys
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from consumers.sources import open_source
+from stream.errors import RecordError, SourceError
+
+ROWS = [{"event_id": f"e{i}", "n": i / 4, "text": f'say "{i}", twice\nor more'} for i in range(5)]
+
+
+def written(folder: Path, name: str) -> Path:
+    path = folder / name
+    if "jsonl" in name:
+        data = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
+    elif "csv" in name:
+        buffer = io.StringIO()
+        pd.DataFrame(ROWS).to_csv(buffer, index=False)
+        data = buffer.getvalue().encode()
+    else:
+        pd.DataFrame(ROWS).to_parquet(path)
+        return path
+    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson.jsonl", "a.csv", "a.jsonl.gz", "a.csv.gz", "A.CSV", "a.parquet"])
+def test_every_kind_of_file_gives_its_rows_and_gives_them_again(tmp_path, name):
+    source = open_source(str(written(tmp_path, name.lower()).rename(tmp_path / name)))
+    for _ in range(2):
+        rows = [fields for fields, _ in source.rows()]
+        assert [{**row, "n": float(row["n"])} for row in rows] == ROWS
+
+
+def test_standard_input_gives_its_rows_again(monkeypatch):
+    data = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    source = open_source("-")
+    first = source.rows()
+    next(first)
+    assert [fields for fields, _ in source.rows()] == ROWS
+    assert [fields for fields, _ in first] == ROWS[1:]
+
+
+def test_csv_comes_from_standard_input_when_said_so_and_parquet_never(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a,b\n1,2\n")))
+    assert [fields for fields, _ in open_source("-", "csv").rows()] == [{"a": "1", "b": "2"}]
+    with pytest.raises(SourceError, match="standard input"):
+        open_source("-", "parquet")
+
+
+def test_a_data_set_of_rivers_comes_by_its_name():
+    rows = [fields for fields, _ in open_source("Phishing").rows()]
+    assert len(rows) == 1_250
+    assert "label" in rows[0]
+
+
+def test_a_data_set_that_river_would_download_is_refused_with_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setenv("RIVER_DATA", str(tmp_path))
+    with pytest.raises(SourceError, match=r"download\(\)"):
+        open_source("Higgs")
+
+
+def test_the_simulator_comes_by_its_name_and_knows_how_far_it_is():
+    source = open_source("simulator:mail")
+    rows = source.rows()
+    fields, _ = next(rows)
+    assert {"event_id", "time", "subject", "body", "label"} <= set(fields)
+    assert source.fraction() == pytest.approx(1 / 20_000)
+
+
+def test_a_file_knows_how_much_of_it_has_been_read(tmp_path):
+    source = open_source(str(written(tmp_path, "a.jsonl")))
+    assert source.fraction() is None
+    rows = source.rows()
+    next(rows)
+    assert 0 < source.fraction() <= 1
+    list(rows)
+    assert source.fraction() is None
+
+
+def test_times_decimals_and_missing_values_in_parquet_become_plain_values(tmp_path):
+    table = pa.table(
+        {
+            "when": pa.array([datetime(1970, 1, 2, tzinfo=UTC), None]),
+            "naive": pa.array([datetime(1970, 1, 2), None]),  # noqa: DTZ001 - files hold such
+            "day": pa.array([date(1970, 1, 2), None]),
+            "price": pa.array([Decimal("1.50"), None]),
+            "x": pa.array([float("nan"), 2.0]),
+        }
+    )
+    parquet.write_table(table, tmp_path / "a.parquet")
+    first, second = [fields for fields, _ in open_source(str(tmp_path / "a.parquet")).rows()]
+    assert first == {"when": 86_400.0, "naive": 86_400.0, "day": 86_400.0, "price": 1.5, "x": None}
+    assert second == {"when": None, "naive": None, "day": None, "price": None, "x": 2.0}
+
+
+def test_a_decoder_of_the_users_makes_the_tables_and_its_failures_are_record_errors(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(b"a=1\nb\nc=3\n")
+
+    def decode(line: bytes) -> dict[str, str]:
+        name, value = line.decode().split("=")
+        return {name: value}
+
+    found = [fields for fields, _ in open_source(str(tmp_path / "a.jsonl"), decoder=decode).rows()]
+    assert found[0] == {"a": "1"}
+    assert found[2] == {"c": "3"}
+    assert isinstance(found[1], RecordError)
+    assert "ValueError" in str(found[1])
+
+
+def test_a_decoder_that_gives_no_table_is_a_record_error(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(b"1\n")
+    [(found, raw)] = open_source(str(tmp_path / "a.jsonl"), decoder=lambda line: [line]).rows()
+    assert isinstance(found, RecordError)
+    assert raw == b"1"
