@@ -1,5 +1,6 @@
 """How a replay begins: what it settles at its first start, and reads back from its state at every other."""
 
+import copy
 import hashlib
 from collections.abc import Iterator
 from itertools import islice
@@ -79,7 +80,6 @@ class Run:
         made = warm_up(f"streams.{plan.name}", stream, [(row, label) for _, row, label in examples])
         self.settings.stream, self.models = made.stream, made.models
         self.unused = made.unused
-        self.board = Scoreboard(made.stream, warm, plan.segment)
         chain = self.task()
         self.store.start(
             Position(warm, warm if plan.labels is None else 0),
@@ -106,7 +106,6 @@ class Run:
             frozen = baseline.load(artifact, stream.kind, (self.store.get("version") or b"").decode())
         # The online model comes out of the checkpoint; until then there is nothing to score with.
         self.models = Models(GivenScore("", []), "", frozen)
-        self.board = Scoreboard(stream, self.settings.warm_up, self.plan.segment)
 
     def _inferred(self, tables: list[dict[str, Any]]) -> Stream:
         fields = msgspec.structs.replace(Fields(), **self.plan.fields)
@@ -178,7 +177,9 @@ class Run:
         """The tasks, before a checkpoint is put into them."""
         stream = self.settings.stream
         monitor = MonitoringTask(self.plan.name, stream) if self.plan.monitor else None
-        return Chain(ScoringTask(stream, msgspec.structs.replace(self.models)), monitor, self.board)
+        # Each task learns for itself: none may begin with what another has learned.
+        board = Scoreboard(stream, self.settings.warm_up, self.plan.segment)
+        return Chain(ScoringTask(stream, copy.deepcopy(self.models)), monitor, board)
 
 
 class Resolved(Struct):

@@ -100,3 +100,6 @@ class Task(Protocol):
 
     def totals(self) -> Any:
         """An immutable copy of all counts."""
+
+    def recent_skips(self) -> int:
+        """Skips among the last 1,000 inputs."""

@@ -12,8 +12,7 @@ suppressed: it then stands where it stood. A commit that failed, and a record th
 """
 
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import structlog
 from msgspec import Struct
@@ -21,12 +20,12 @@ from msgspec import Struct
 from consumers.observer import Observer
 from consumers.transport import Arrived, Assigned, Batch, Drained, Notice, Revoked, Task, Transport
 from stream.errors import CommitFailed, Fenced, ModelError, SettingError, TransportError
-from stream.records import Input, Outputs, Skip
+from stream.records import Outputs
 
 log = structlog.get_logger()
 
-MOST_SKIPS, AMONG = 10, 1_000
-"""A task stops after this many skipped inputs among so many: a broken model must not drain the stream."""
+MOST_SKIPS = 10
+"""A task stops at this many skips among its last 1,000 inputs: a broken model must not drain the stream."""
 
 CHECKPOINT_SHARE = 50
 """Checkpoints take at most one part in so many of the time."""
@@ -38,28 +37,6 @@ class Running(Struct):
     task: Task
     checkpoint_at: float
     checkpoint_cost: float = 0.0
-
-
-class SkipLimit:
-    """Counts a task's inputs and its skips, and says when these are too many."""
-
-    def __init__(self) -> None:
-        self.fed = 0
-        self.skipped: deque[int] = deque()
-
-    def recall(self, inputs: Sequence[Input]) -> None:
-        """Count inputs fed again after a start: a supervisor's restarts must not lift the limit."""
-        for record in inputs:
-            self.fed += 1
-            if isinstance(record, Skip):
-                self.skipped.append(self.fed)
-
-    def reached(self) -> bool:
-        """Note a skip; whether MOST_SKIPS of the last AMONG inputs were skipped."""
-        self.skipped.append(self.fed)
-        while self.skipped[0] <= self.fed - AMONG:
-            self.skipped.popleft()
-        return len(self.skipped) >= MOST_SKIPS
 
 
 class Worker:
@@ -88,9 +65,8 @@ class Worker:
         self.observer = observer or Observer()
         self.stop = stop
         self.tasks: dict[str, Running] = {}
-        self.limits: dict[str, SkipLimit] = {}
         self.drained: set[str] = set()
-        self.failures = 0
+        self.failures: dict[str, int] = {}
 
     def run(self) -> bool:
         """Work until the inputs end (True), or until ``stop`` says so (False): then with a last checkpoint."""
@@ -106,25 +82,33 @@ class Worker:
                     self._checkpoint(task)
                 except Fenced as error:
                     self._fence(task, error)
+                except CommitFailed as error:
+                    # All that was committed is safe; going on will take the replay of the journal.
+                    log.warning("last checkpoint failed", task=task, reason=str(error))
             return False
         finally:
             self.transport.close()
 
     def _handle(self, notice: Notice) -> None:
-        try:
-            if isinstance(notice, Assigned):
-                self._recover(notice.task)
-            elif isinstance(notice, Revoked):
-                self._forget(notice.task)
-            elif isinstance(notice, Arrived) and notice.task in self.tasks:
-                self._work(notice.task, notice.batch)
-            elif isinstance(notice, Drained) and notice.task in self.tasks:
-                self.drained.add(notice.task)
-        except Fenced as error:
-            self._fence(notice.task, error)
-        except CommitFailed as error:
-            self._bear(error)
-            self._recover(notice.task)
+        task = notice.task
+        recover = False
+        while True:
+            try:
+                if recover or isinstance(notice, Assigned):
+                    self._recover(task)
+                elif isinstance(notice, Revoked):
+                    self._forget(task)
+                elif isinstance(notice, Arrived) and task in self.tasks:
+                    self._work(task, notice.batch)
+                elif isinstance(notice, Drained) and task in self.tasks:
+                    self.drained.add(task)
+            except Fenced as error:
+                self._fence(task, error)
+            except CommitFailed as error:
+                self._bear(task, error)
+                recover = True
+                continue
+            return
 
     def _work(self, task: str, batch: Batch) -> None:
         try:
@@ -136,7 +120,7 @@ class Worker:
             self._isolate(task, batch)
         else:
             self._publish(task, batch, seconds)
-        self.failures = 0
+        self.failures.pop(task, None)
 
     def _feed_and_commit(self, task: str, batch: Batch) -> dict[str, float]:
         running = self.tasks[task]
@@ -150,7 +134,6 @@ class Worker:
 
     def _publish(self, task: str, batch: Batch, seconds: dict[str, float]) -> None:
         """Outside of what isolates: what breaks here must not feed a batch again that is durable."""
-        self.limits[task].fed += len(batch.inputs)
         self.observer.committed(task, self.tasks[task].task.totals(), len(batch.inputs), seconds)
 
     def _isolate(self, task: str, batch: Batch) -> None:
@@ -162,13 +145,13 @@ class Worker:
             except (TransportError, SettingError):
                 raise
             except Exception as error:
-                if self.limits[task].reached():
+                self._recover(task)
+                if self.tasks[task].task.recent_skips() + 1 >= MOST_SKIPS:
                     raise ModelError(
-                        f"task {task} stops: {MOST_SKIPS} of its last {AMONG} inputs broke it, "
+                        f"task {task} stops: {MOST_SKIPS} of its last 1,000 inputs broke it, "
                         f"the last with {_line(error)}"
                     ) from error
                 log.warning("record skipped", task=task, reason=_line(error))
-                self._recover(task)
                 single = self.transport.skip(single, _line(error))  # noqa: PLW2901 - takes the input's place
                 seconds = self._feed_and_commit(task, single)
             self._publish(task, single, seconds)
@@ -179,18 +162,15 @@ class Worker:
         if recovery.snapshot is not None:
             made.restore(recovery.snapshot)
         batches = 0
-        limit = SkipLimit()
         for batch in recovery.batches:
             made.feed(batch.inputs)
             self.observer.alive()
-            limit.recall(batch.inputs)
             batches += 1
         if recovery.snapshot is not None or batches:
             log.info("task recovered", task=task, checkpoint=recovery.snapshot is not None, batches=batches)
         self.drained.discard(task)
         # What had to be fed again is worth a checkpoint at the next commit: a loop of crashes must not make it longer.
         self.tasks[task] = Running(made, float("-inf") if batches else time.monotonic())
-        self.limits.setdefault(task, limit)
         self.observer.committed(task, made.totals(), 0, {})
 
     def _due_snapshot(self, running: Running) -> bytes | None:
@@ -213,16 +193,15 @@ class Worker:
 
     def _forget(self, task: str) -> None:
         self.drained.discard(task)
-        self.limits.pop(task, None)
         if self.tasks.pop(task, None) is not None:
             self.observer.revoked(task)
 
-    def _bear(self, error: CommitFailed) -> None:
-        self.failures += 1
-        if self.retries is not None and self.failures > self.retries:
+    def _bear(self, task: str, error: CommitFailed) -> None:
+        tries = self.failures[task] = self.failures.get(task, 0) + 1
+        if self.retries is not None and tries > self.retries:
             raise error
-        pause = min(30.0, 0.1 * 2**self.failures)
-        log.warning("commit failed, trying again", reason=str(error), tries=self.failures, pause_seconds=pause)
+        pause = min(30.0, 0.1 * 2**tries)
+        log.warning("commit failed, trying again", task=task, reason=str(error), tries=tries, pause_seconds=pause)
         time.sleep(pause)
 
 

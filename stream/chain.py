@@ -37,6 +37,10 @@ class Chain:
             out.alarms.extend(self.monitoring.feed(out.labelled))
         return out
 
+    def recent_skips(self) -> int:
+        """Skips among the scorer's last inputs."""
+        return self.scoring.recent_skips()
+
     def totals(self) -> ChainTotals:
         """An immutable copy of all counts."""
         return ChainTotals(self.scoring.totals(), None if self.monitoring is None else self.monitoring.totals())

@@ -7,7 +7,7 @@ the protocol that pickle uses (``__reduce_ex__``), so that models written in Rus
 
 import hashlib
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
@@ -21,7 +21,7 @@ ADDRESSES = ("_stop_words_id",)
 """Attributes that hold an object's address, another in each process: scikit-learn's text vectorizers have one."""
 
 UNSEEDED = "_rng"
-"""Holds, where ``seed`` is None, a generator seeded by the process: river's distributions only sample from it."""
+"""A river distribution's generator, seeded by the process where ``seed`` is None: it only samples from it."""
 
 
 def digest(state: object) -> str:
@@ -54,20 +54,22 @@ def _walk(value: Any, open_ids: set[int]) -> bytes:
 
 def _compound(value: Any, open_ids: set[int]) -> bytes:  # noqa: PLR0911 - one return a kind of value
     if isinstance(value, np.ndarray | np.generic) and value.dtype != object:
-        return b"n" + f"{value.dtype.str}{value.shape}".encode() + np.ascontiguousarray(value).tobytes()
+        return b"n" + f"{value.dtype.descr}{value.shape}".encode() + np.ascontiguousarray(value).tobytes()
     if isinstance(value, OrderedDict):
         return _sequence(b"o", (part for item in value.items() for part in item), open_ids)
     if type(value) is dict:
         return _mapping(value, open_ids)
     if isinstance(value, set | frozenset):
         return b"s(" + b",".join(sorted(_walk(item, open_ids) for item in value)) + b")"
-    if type(value) in (list, tuple, deque):
-        return _sequence(b"l", value, open_ids)
+    if type(value) in (list, tuple):
+        return _sequence(b"l" if type(value) is list else b"t", value, open_ids)
+    if isinstance(value, deque):
+        return _sequence(b"q%d" % (-1 if value.maxlen is None else value.maxlen), value, open_ids)
     if isinstance(value, MethodType):
         # The object that a method is bound to is walked where it stands; here it could only be a cycle.
-        return b"m" + value.__func__.__qualname__.encode()
+        return b"m" + _name(type(value.__self__)) + _name(value.__func__)
     if isinstance(value, type | FunctionType | BuiltinFunctionType):
-        return b"c" + f"{value.__module__}.{value.__qualname__}".encode()
+        return b"c" + _name(value)
     return _object(value, open_ids)
 
 
@@ -91,10 +93,11 @@ def _object(value: Any, open_ids: set[int]) -> bytes:
         return b"g" + reduced.encode()
     make, arguments, state, items, pairs = (*reduced, None, None, None)[:5]
     if isinstance(state, dict):
-        left_out = (*ADDRESSES, UNSEEDED) if state.get("seed", 0) is None else ADDRESSES
+        unseeded = type(value).__module__.startswith("river.proba") and state.get("seed") is None
+        left_out = (*ADDRESSES, UNSEEDED) if unseeded else ADDRESSES
         state = {key: item for key, item in state.items() if key not in left_out}
     name = f"{type(value).__module__}.{type(value).__qualname__}".encode()
-    parts = [_walk(_name(make), open_ids), _walk(arguments, open_ids), _walk(state, open_ids)]
+    parts = [_name(make), _walk(arguments, open_ids), _walk(state, open_ids)]
     if items is not None:
         parts.append(_sequence(b"l", items, open_ids))
     if pairs is not None:
@@ -102,5 +105,8 @@ def _object(value: Any, open_ids: set[int]) -> bytes:
     return b"r" + name + b"(" + b",".join(parts) + b")"
 
 
-def _name(make: Callable[..., Any]) -> str:
-    return getattr(make, "__qualname__", type(make).__qualname__)
+def _name(what: Any) -> bytes:
+    name = f"{getattr(what, '__module__', '')}.{getattr(what, '__qualname__', type(what).__qualname__)}"
+    if "<" in name:
+        raise StateError(f"{name} has no name by which it could be known again: use a function of a module")
+    return name.encode()

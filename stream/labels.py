@@ -11,8 +11,10 @@ At every moment::
     labels read = joined + early + orphaned + duplicate + conflicting + dead-lettered
 
 Eviction, when more than ``capacity`` events wait, is by a hash of the event's id: those above a threshold go, labelled
-or not, and nothing above it is admitted; the threshold doubles while less than half the room is taken. What remains
-is a sample that does not depend on the label or on when it came.
+or not, and nothing above it is admitted; the threshold doubles while less than half the room is taken. What is still
+there at maturity is a sample that does not depend on the label or on when it came. That needs a maturity no shorter
+than the labels' delay: an event that leaves at its label, because there is no maturity or because the label was
+late, may have left before others like it were evicted. While there is such pressure, these are not ``sampled``.
 """
 
 import hashlib
@@ -40,7 +42,8 @@ class Entry(Struct, gc=False):
     """One event as the tables keep it; ``row`` and the model's input are dropped once nobody needs them.
 
     ``x`` is the online model's input while the batch that brought the event lasts, ``packed`` the same at rest: a
-    dict of words is ten times larger. ``arrived`` is the task's clock when the event came.
+    dict of words is ten times larger. ``arrived`` is the task's clock when the event came. ``label`` is the first
+    label, which is learned from, ``last`` the last that contradicted what was known.
     """
 
     prediction: Prediction
@@ -52,6 +55,8 @@ class Entry(Struct, gc=False):
     state: int = WAITING
     label: int = -1
     label_time: float = 0.0
+    last: int = -1
+    last_time: float = 0.0
 
     def pack(self) -> None:
         """Put the model's input to rest; the same numbers come back, bit for bit."""
@@ -71,6 +76,16 @@ class Entry(Struct, gc=False):
 
 
 NOBODY: tuple[Entry, ...] = ()
+
+
+class Early(Struct, gc=False, array_like=True):
+    """A label whose event has not come: the first, when it came by the task's clock, and the last if they differ."""
+
+    label: int
+    time: float
+    came: float
+    last: int = -1
+    last_time: float = 0.0
 
 
 class LabelCounts(Struct, gc=False):
@@ -100,10 +115,11 @@ class LabelJoin:
         self.recent: OrderedDict[str, Entry] = OrderedDict()
         self.young: OrderedDict[str, Entry] = OrderedDict()
         self.overdue: OrderedDict[str, Entry] = OrderedDict()
-        self.early: OrderedDict[str, tuple[int, float, float]] = OrderedDict()
+        self.early: OrderedDict[str, Early] = OrderedDict()
         self.counts = LabelCounts()
         self.waiting = 0
         self.threshold = ALL
+        self.pressed: float | None = None
         self._holds = settings.maturity > 0
 
     def known(self, event_id: str) -> Entry | None:
@@ -117,6 +133,7 @@ class LabelJoin:
         if len(self.recent) > self.recent_ids:
             self.recent.popitem(last=False)
         if self.threshold < ALL:
+            self.pressed = entry.arrived
             if self.held() < self.settings.capacity // 2:
                 self.threshold = min(ALL, self.threshold * 2)
             if _hash(event_id) >= self.threshold:
@@ -129,8 +146,8 @@ class LabelJoin:
     def join(self, event_id: str, label: int, time: float, clock: float) -> tuple[Fate, Entry | None, bool]:
         """Meet a label with its event.
 
-        Gives the entry where the label is its first, or contradicts its first; and whether a first label is final at
-        once, not held for maturity: the entry has then left the room.
+        Gives the entry where the label is its first, or contradicts what has been published; and whether a first label
+        is final at once, not held for maturity: the entry has then left the room.
         """
         entry = self.known(event_id)
         if entry is None:
@@ -148,24 +165,25 @@ class LabelJoin:
         if entry.label < 0:
             counts.orphaned += 1
             return "orphaned", None, False
-        if entry.label == label:
+        if label == (entry.label if entry.last < 0 else entry.last):
             counts.duplicate += 1
             return "duplicate", None, False
         counts.conflicting += 1
-        return "conflicting", entry, False
+        entry.last, entry.last_time = label, time
+        # Until the record itself has left, its correction waits: it is published behind it.
+        return "conflicting", None if event_id in self.young else entry, False
 
     def begin(self, clock: float) -> None:
         """Set the first clock: what came before anything moved it has arrived now."""
         for table in (self.young, self.overdue):
             for entry in table.values():
                 entry.arrived = clock
-        for event_id, (label, time, _) in self.early.items():
-            self.early[event_id] = (label, time, clock)
+        for early in self.early.values():
+            early.came = clock
 
-    def take_early(self, event_id: str) -> tuple[int, float] | None:
+    def take_early(self, event_id: str) -> Early | None:
         """The label that came before its event, if one did."""
-        found = self.early.pop(event_id, None)
-        return None if found is None else found[:2]
+        return self.early.pop(event_id, None)
 
     def advance(self, clock: float) -> Iterator[Entry]:
         """Let time pass: yields, in event order, the entries whose label has become final, implied ones included."""
@@ -181,7 +199,8 @@ class LabelJoin:
             elif self.implied >= 0:
                 self.waiting -= 1
                 self.counts.implied += 1
-                entry.state, entry.label, entry.label_time = IMPLIED, self.implied, clock
+                entry.state, entry.label = IMPLIED, self.implied
+                entry.label_time = entry.arrived + settings.maturity
                 yield entry
             else:
                 entry.pack()
@@ -196,8 +215,8 @@ class LabelJoin:
             entry.state = EXPIRED
             entry.drop()
         while self.early:
-            event_id, (_, _, came) = next(iter(self.early.items()))
-            if came + settings.ttl >= clock:
+            event_id, early = next(iter(self.early.items()))
+            if early.came + settings.ttl >= clock:
                 break
             del self.early[event_id]
             self.counts.orphaned += 1
@@ -206,6 +225,10 @@ class LabelJoin:
         """The arrival time of the event that has waited longest."""
         heads = [next(iter(table.values())).arrived for table in (self.young, self.overdue) if table]
         return min(heads, default=None)
+
+    def undisturbed(self, entry: Entry) -> bool:
+        """Whether nothing has been evicted, or turned away, since the entry came."""
+        return self.pressed is None or entry.arrived > self.pressed
 
     def newest(self, count: int) -> Iterator[Entry]:
         """Of the last ``count`` events admitted, those that are still in the room."""
@@ -218,10 +241,13 @@ class LabelJoin:
     def _meet_early(self, event_id: str, label: int, time: float, clock: float) -> Fate:
         before = self.early.get(event_id)
         if before is not None:
-            fate: Fate = "duplicate" if before[0] == label else "conflicting"
-            setattr(self.counts, fate, getattr(self.counts, fate) + 1)
-            return fate
-        self.early[event_id] = (label, time, clock)
+            if label == (before.label if before.last < 0 else before.last):
+                self.counts.duplicate += 1
+                return "duplicate"
+            self.counts.conflicting += 1
+            before.last, before.last_time = label, time
+            return "conflicting"
+        self.early[event_id] = Early(label, time, clock)
         if len(self.early) > self.settings.capacity:
             self.early.popitem(last=False)
             self.counts.orphaned += 1
@@ -231,6 +257,7 @@ class LabelJoin:
         """Evict the sixteenth of the room whose hashes are greatest, and admit nothing above that from now on."""
         hashes = {event_id: _hash(event_id) for table in (self.young, self.overdue) for event_id in table}
         self.threshold = sorted(hashes.values())[len(hashes) * 15 // 16]
+        self.pressed = max(entry.arrived for table in (self.young, self.overdue) for entry in table.values())
         leaving: list[Entry] = []
         for table in (self.young, self.overdue):
             for event_id in [event_id for event_id in table if hashes[event_id] >= self.threshold]:
@@ -256,13 +283,12 @@ class LabelJoin:
         # Values without their names: of a hundred thousand remembered events the names would be half the bytes.
         rows = [(astuple(entry.prediction), *astuple(entry)[1:]) for entry in entries.values()]
         counts = astuple(self.counts)
-        return msgspec.msgpack.encode(
-            (rows, tables, list(self.early.items()), counts, self.waiting, self.threshold - 1)
-        )
+        rest = (list(self.early.items()), counts, self.waiting, self.threshold - 1, self.pressed)
+        return msgspec.msgpack.encode((rows, tables, *rest))
 
     def restore(self, snapshot: bytes) -> None:
         """Take up a snapshot's state in place of this one's."""
-        rows, tables, early, counts, self.waiting, threshold = msgspec.msgpack.decode(snapshot)
+        rows, tables, early, counts, self.waiting, threshold, self.pressed = msgspec.msgpack.decode(snapshot)
         same: dict[Any, Any] = {}
         entries = []
         for prediction, *rest in rows:
@@ -274,7 +300,7 @@ class LabelJoin:
         self.young, self.overdue, self.recent = (
             OrderedDict((entries[index].prediction.event_id, entries[index]) for index in table) for table in tables
         )
-        self.early = OrderedDict((event_id, tuple(label)) for event_id, label in early)
+        self.early = OrderedDict((event_id, Early(*values)) for event_id, values in early)
 
 
 def _hash(event_id: str) -> int:

@@ -21,8 +21,11 @@ SCHEMA = 1
 HALF_LIFE = 500
 """Labelled events after which a loss weighs half in the means that a verdict compares."""
 
+MOST_PAST = 10
+"""Former baselines whose late records are told from those of a new one."""
+
 LATCH = 2_000
-"""Labelled events for which an alarm's verdict stands; rot stands for as long as the baseline trails, too."""
+"""Labelled events after an alarm for which it counts; while the baseline trails, it counts as long as it does."""
 
 
 class MonitoringTotals(Struct, frozen=True):
@@ -69,55 +72,65 @@ class MonitoringTask:
         self.tolerance = stream.monitor.tolerate_extra_errors_per_1000 / 1000
         self.watches = {"baseline": Watch(), "online": Watch()}
         self.version: str | None = None
+        self.past: list[str | None] = []
         self.labelled = 0
         self.left_out = 0
         self.alarms = {
             f"{detector}:{model}": 0 for model, watch in self.watches.items() for detector in watch.detectors
         }
-        self.latched = ("", 0)
+        self.alarmed: int | None = None
 
     def feed(self, batch: Sequence[Labelled]) -> list[Alarm]:
         """Take labelled records in order; the same records give the same alarms in any batches."""
         raised: list[Alarm] = []
         for record in batch:
-            if record.correction or not record.sampled:
+            if record.correction or not record.sampled or not self._of_this_version(record):
                 self.left_out += 1
                 continue
             self.labelled += 1
-            if record.baseline_version != self.version:
-                self.version = record.baseline_version
-                self.watches["baseline"] = Watch()
             for model, answer in (("baseline", record.baseline_label), ("online", record.online_label)):
                 if answer is None:
                     continue
                 for detector, figures in self.watches[model].update(float(answer != record.label)):
-                    raised.append(self._alarm(record, f"{detector}:{model}", self._judge(model), figures))
+                    raised.append(self._alarm(record, f"{detector}:{model}", figures))
         return raised
 
-    def _judge(self, model: str) -> str:
-        if self.version is None:
-            return "no_baseline"
-        gap = self._gap()
-        if model == "baseline":
-            return "baseline_rot" if gap > self.tolerance else "unexplained"
-        return "online_fault" if -gap > self.tolerance else "unexplained"
+    def _of_this_version(self, record: Labelled) -> bool:
+        """Whether a record counts for the baseline in use; the first one of a new version begins everything anew."""
+        version = record.baseline_version
+        if version != self.version:
+            if version in self.past:
+                return False
+            self.past = [*self.past, self.version][-MOST_PAST:]
+            self.version = version
+            self.watches = {"baseline": Watch(), "online": Watch()}
+            self.alarmed = None
+        # The gap compares the models on the same events: one that the baseline did not score is none of them.
+        return version is None or record.baseline_label is not None
 
     def _gap(self) -> float:
         return self.watches["baseline"].mean - self.watches["online"].mean
 
-    def _alarm(self, record: Labelled, kind: str, verdict: str, figures: dict[str, float]) -> Alarm:
+    def _alarm(self, record: Labelled, kind: str, figures: dict[str, float]) -> Alarm:
         self.alarms[kind] += 1
-        self.latched = (verdict, self.labelled)
+        self.alarmed = self.labelled
         detail = {**figures, **{f"{model}_mean": watch.mean for model, watch in self.watches.items()}}
-        return Alarm(self.name, record.position, record.event_id, record.label_time, kind, verdict, None, detail)
+        return Alarm(self.name, record.position, record.event_id, record.label_time, kind, self.verdict, None, detail)
 
     @property
     def verdict(self) -> str:
-        """What the monitor thinks now."""
-        verdict, since = self.latched
-        if verdict and (self.labelled - since < LATCH or (verdict == "baseline_rot" and self._gap() > self.tolerance)):
-            return verdict
-        return "healthy" if self.version is not None else "no_baseline"
+        """What the monitor thinks now: nothing is wrong before an alarm; then the gap between the models decides."""
+        if not self.labelled:
+            return "blind"
+        if self.version is None:
+            return "no_baseline"
+        if self.alarmed is not None:
+            gap = self._gap()
+            if gap > self.tolerance:
+                return "baseline_rot"
+            if self.labelled - self.alarmed < LATCH:
+                return "online_fault" if -gap > self.tolerance else "unexplained"
+        return "healthy"
 
     def totals(self) -> MonitoringTotals:
         """An immutable copy of the counts and the verdict."""
@@ -126,7 +139,7 @@ class MonitoringTask:
 
     def state(self) -> tuple[Any, ...]:
         """What a snapshot holds; its parts go on changing with the task."""
-        return (SCHEMA, self.watches, self.version, self.labelled, self.left_out, self.alarms, self.latched)
+        return (SCHEMA, self.watches, self.version, self.past, self.labelled, self.left_out, self.alarms, self.alarmed)
 
     def snapshot(self) -> bytes:
         """The whole state; holds a pickle, so whoever stores it must authenticate it."""
@@ -141,7 +154,7 @@ class MonitoringTask:
         schema, *parts = state
         if schema != SCHEMA:
             raise StateError(f"the monitor's state has schema {schema}, this version reads {SCHEMA}")
-        self.watches, self.version, self.labelled, self.left_out, self.alarms, self.latched = parts
+        self.watches, self.version, self.past, self.labelled, self.left_out, self.alarms, self.alarmed = parts
 
     def digest(self) -> str:
         """The canonical digest of the state."""

@@ -22,23 +22,44 @@ MAIL_RATE = 0.85
 """AdaGrad's rate for texts, whose inputs have length 1; ten times what suits columns of zeros and ones."""
 
 
+FAR = 10.0
+"""Standard deviations beyond which a number counts as no further out."""
+
+SETTLED = 30
+"""Values after which a column's spread is known well enough to tell what is far out."""
+
+
 class ScaleNumbers(base.Transformer):
-    """Standardises the named columns as it learns and passes everything else on as it is."""
+    """Standardises the named columns as it learns and passes everything else on as it is.
+
+    Values count as no further than FAR standard deviations out, also when it learns: one absurd value must neither
+    throw the model behind it off nor widen the scale for ever. A scale that has really moved is followed all the same,
+    since each such value still widens it.
+    """
 
     def __init__(self, columns: list[str]) -> None:
         self.columns = columns
         self.scaler = preprocessing.StandardScaler()
 
-    def _numbers(self, x: dict[Hashable, Any]) -> dict[Hashable, Any]:
-        return {name: x[name] for name in self.columns if name in x}
+    def _near(self, x: dict[Hashable, Any]) -> dict[Hashable, Any]:
+        numbers: dict[Hashable, Any] = {}
+        for name in self.columns:
+            if name in x:
+                value, deviation = x[name], self.scaler.vars[name] ** 0.5
+                if deviation and self.scaler.counts[name] >= SETTLED:
+                    reach = FAR * deviation
+                    value = min(max(value, self.scaler.means[name] - reach), self.scaler.means[name] + reach)
+                numbers[name] = value
+        return numbers
 
     def learn_one(self, x: dict[Hashable, Any]) -> None:
         """Update the means and variances of the columns present."""
-        self.scaler.learn_one(self._numbers(x))
+        self.scaler.learn_one(self._near(x))
 
     def transform_one(self, x: dict[Hashable, Any]) -> dict[Hashable, Any]:
         """Give the columns in standard units, among all the rest."""
-        return {**x, **self.scaler.transform_one(self._numbers(x))}
+        scaled = self.scaler.transform_one(self._near(x))
+        return {**x, **{name: min(FAR, max(-FAR, value)) for name, value in scaled.items()}}
 
 
 class ScaleToUnit(base.Transformer):
@@ -140,17 +161,12 @@ class OnlineModel:
         return [share / total for share in shares] if total > 0 else [1.0 / self.classes] * self.classes
 
 
-def make(key: str, stream: Stream) -> Any:
-    """Build the river estimator that ``stream.online`` names; ``key`` is the setting's, for errors."""
-    return find(f"{key}.online", stream.online, FACTORIES)(stream)
-
-
 def find(key: str, spec: str, factories: dict[str, Any]) -> Any:
     """The factory that a setting names: a built-in one or ``module:function``; raises SettingError."""
     if spec in factories:
         return factories[spec]
     module, _, name = spec.partition(":")
-    allowed = f"one of {', '.join(factories)}, module:function, or field:NAME"
+    allowed = " or ".join([*factories, "module:function", *(["field:NAME"] if factories else [])])
     if not name:
         raise SettingError(key, spec, allowed)
     try:

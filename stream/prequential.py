@@ -19,8 +19,14 @@ MODELS = ("online", "baseline", "served")
 HALF_LIFE = 1_000
 """Labelled events after which a loss weighs half in the decayed mean."""
 
+KEEP = 0.5 ** (1.0 / HALF_LIFE)
+
+SETTLED = round(1.0 / (1.0 - KEEP))
+"""Events after which a plain mean's weight would fall below a decayed one's."""
+
 BINS = 2_048
-LOGIT_RANGE = 16.0
+LARGEST_LOGIT = 745.0
+"""Of the smallest positive double; 0 and 1 count as its logit and minus that."""
 
 
 class Scored(Struct):
@@ -95,24 +101,32 @@ class LossTotals:
         n = len(batch["error"])
         if not n:
             return
-        keep = 0.5 ** (1 / HALF_LIFE)
-        weights = keep ** np.arange(n - 1, -1, -1.0)
+        # The first events weigh alike, as in a plain mean; from there on each weighs 1 - KEEP.
+        first = min(n, max(0, SETTLED - self.events))
+        weights = (1.0 - KEEP) * KEEP ** np.arange(n - first - 1, -1, -1.0)
         for name, values in batch.items():
             self.sums[name] = self.sums.get(name, 0.0) + float(values.sum())
-            if self.events + n <= HALF_LIFE:
-                # A decayed mean would begin at a guess: the plain mean of what there is serves until then.
-                self.decayed[name] = self.sums[name] / (self.events + n)
-            else:
-                before = self.decayed.get(name, float(values[0]))
-                self.decayed[name] = before * keep**n + (1 - keep) * float(values @ weights)
+            mean = self.decayed.get(name, 0.0)
+            if first:
+                mean = (mean * self.events + float(values[:first].sum())) / (self.events + first)
+            self.decayed[name] = mean * KEEP ** (n - first) + float(values[first:] @ weights)
         self.events += n
+
+
+def _bins(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Bins of scores in [0, 1] for ranking: fine in the middle, and still telling 1e-9 from 1e-12 at the ends."""
+    with np.errstate(divide="ignore"):
+        logits = np.clip(np.log(scores) - np.log1p(-scores), -LARGEST_LOGIT, LARGEST_LOGIT)
+    places = np.sign(logits) * np.log1p(np.abs(logits)) / np.log1p(LARGEST_LOGIT)
+    bins: NDArray[np.int64] = ((places + 1.0) * (BINS / 2)).astype(np.int64).clip(0, BINS - 1)
+    return bins
 
 
 class Performance:
     """Figures of one model over a stretch of labelled events.
 
-    ROC AUC and average precision come from histograms of the scores' logits, BINS wide bins a class, so that memory
-    is flat; scores that fall into one bin count as ties.
+    ROC AUC and average precision come from histograms of the scores, BINS bins a class, so that memory is flat; scores
+    that fall into one bin count as ties.
     """
 
     def __init__(self, kind: str, classes: int) -> None:
@@ -133,8 +147,7 @@ class Performance:
             if name in values:
                 self.sums[name] += float(values[name].sum())
         if self.kind != "multiclass":
-            p = np.clip(batch.scores, 1e-12, 1.0 - 1e-12)
-            bins = ((np.log(p / (1.0 - p)) / LOGIT_RANGE + 1.0) * (BINS / 2)).astype(np.int64).clip(0, BINS - 1)
+            bins = _bins(batch.scores)
             self.scores += np.bincount(batch.labels * BINS + bins, minlength=2 * BINS).reshape(2, BINS)
 
     def figures(self) -> dict[str, Any]:

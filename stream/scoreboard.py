@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from stream.config import Stream
-from stream.errors import SettingError
 from stream.prequential import MODELS, Performance, Scored, scored
 from stream.records import Labelled
 
 MOST_SEGMENTS = 1_000
+"""The last of so many takes all the rest."""
 
 
 class Scoreboard:
@@ -38,13 +38,9 @@ class Scoreboard:
         if not self.segment or not rows:
             return
         places = np.array([record.position for record in rows])
-        parts = self._parts(places)
+        parts = np.minimum(self._parts(places), MOST_SEGMENTS - 1)
         for part in np.unique(parts).tolist():
             if part not in self.parts:
-                if len(self.parts) >= MOST_SEGMENTS:
-                    raise SettingError(
-                        "--segment", self.segment, f"longer: these make more than {MOST_SEGMENTS} segments"
-                    )
                 self.parts[part] = self._models()
             inside = [row for row, own in zip(rows, parts.tolist(), strict=True) if own == part]
             for model, batch in scored(inside, self.classes).items():

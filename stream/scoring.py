@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from stream.config import Serving, Stream
 from stream.digest import digest
@@ -32,9 +33,11 @@ from stream.records import (
     Undecodable,
 )
 from stream.serving import Blend
-from stream.totals import DELAY_EDGES, InputCounts, ScoringTotals
+from stream.totals import DELAY_EDGES, MOST_REASONS, InputCounts, ScoringTotals
 
 SCHEMA = 1
+
+SKIP_WINDOW = 1_000
 
 NEVER = float("-inf")
 """The clock before the first time that is believed."""
@@ -64,6 +67,9 @@ class ScoringTask:
         self.counted: dict[str, Scored] = {}
         self.delays = np.zeros(len(DELAY_EDGES) + 1, dtype=np.int64)
         self.delay_sum = 0.0
+        self.reasons: dict[str, int] = {}
+        self.fed = 0
+        self.skips: list[int] = []
 
     def feed(self, batch: Sequence[Input]) -> Outputs:
         """Take inputs in order and answer what is to be published.
@@ -73,6 +79,7 @@ class ScoringTask:
         """
         out = Outputs([], [], [], [])
         ready = self.models.ready(self._extractor, [record for record in batch if type(record) is Event])
+        self.fed += len(batch)
         for record in batch:
             kind = type(record)
             if kind is Event:
@@ -98,12 +105,12 @@ class ScoringTask:
         if isinstance(ready, RecordError):
             self.inputs.events_dead += 1
             raw = msgspec.json.encode(event.fields) if event.raw is None else event.raw
-            out.dead_letters.append(DeadLetter("events", ready.field, str(ready), event.offset, raw))
+            self._bury(DeadLetter("events", ready.field, str(ready), event.offset, raw), out)
             return
         known = join.known(event_id)
         if known is not None:
             self.inputs.repeated += 1
-            out.predictions.append(msgspec.structs.replace(known.prediction, repeated=True))
+            out.predictions.append(replace(known.prediction, repeated=True))
             return
         row, x, online, baseline = ready
         if online is None:
@@ -132,12 +139,12 @@ class ScoringTask:
             models.online.learn(x, None)
         entry = Entry(prediction, event.offset, self.clock, row, None if self._unsupervised else x)
         for leaving in join.admit(entry):
-            out.labelled.append(self._labelled(leaving, sampled=False))
-            leaving.drop()
+            self._leave(leaving, out, sampled=False)
         if join.early:
             early = join.take_early(event_id)
             if early is not None:
-                self._meet(event_id, *early, out)
+                entry.last, entry.last_time = early.last, early.last_time
+                self._meet(event_id, early.label, early.time, out)
 
     def _answer(self, score: Any, threshold: float) -> str:
         answer: str = self._names[score.index(max(score)) if self._many else score >= threshold]
@@ -153,9 +160,9 @@ class ScoringTask:
         if index is None:
             self.inputs.labels_dead += 1
             allowed = ", ".join(list(self._labels)[:20])
-            reason = f"label {label.label[:80]!r} of event {label.event_id[:80]!r} is none of {allowed}"
+            reason = f"label {label.label[:80]!r} is none of {allowed}"
             raw = msgspec.json.encode(label) if label.raw is None else label.raw
-            out.dead_letters.append(DeadLetter("labels", self.stream.fields.label, reason, label.offset, raw))
+            self._bury(DeadLetter("labels", self.stream.fields.label, reason, label.offset, raw), out)
             return
         self._meet(label.event_id, index, label.time, out)
 
@@ -164,16 +171,23 @@ class ScoringTask:
         if entry is None:
             return
         if fate == "conflicting":
-            last = self._labelled(entry)
-            last = msgspec.structs.replace(
-                last, label=self._names[label], label_time=time, features=None, implied=False, correction=True
-            )
-            out.labelled.append(last)
+            out.labelled.append(self._correction(entry))
             return
         self._learn(entry)
         if final:
-            out.labelled.append(self._labelled(entry, late=self.stream.labels.maturity > 0))
-            entry.row = None
+            self._leave(entry, out, late=self.stream.labels.maturity > 0, sampled=self.join.undisturbed(entry))
+
+    def _leave(self, entry: Entry, out: Outputs, *, late: bool = False, sampled: bool = True) -> None:
+        """Publish an entry's labelled record, and behind it the last label where that is another."""
+        out.labelled.append(self._labelled(entry, late, sampled))
+        if entry.last >= 0 and entry.last != entry.label:
+            out.labelled.append(self._correction(entry))
+        entry.row = None
+
+    def _correction(self, entry: Entry) -> Labelled:
+        record = self._labelled(entry, late=False, sampled=True)
+        label, time = self._names[entry.last], entry.last_time
+        return replace(record, label=label, label_time=time, features=None, implied=False, correction=True)
 
     def _learn(self, entry: Entry) -> None:
         prediction = entry.prediction
@@ -183,7 +197,7 @@ class ScoringTask:
             self.models.online.learn(entry.unpacked(), entry.label)
         entry.x = entry.packed = None
 
-    def _labelled(self, entry: Entry, *, late: bool = False, sampled: bool = True) -> Labelled:
+    def _labelled(self, entry: Entry, late: bool, sampled: bool) -> Labelled:
         p = entry.prediction
         online, baseline = self.models.thresholds
         return Labelled(
@@ -216,7 +230,7 @@ class ScoringTask:
         for entry in join.advance(self.clock):
             if entry.state == IMPLIED:
                 self._learn(entry)
-            out.labelled.append(self._labelled(entry))
+            self._leave(entry, out)
             entry.drop()
 
     def _on_unusable(self, record: Undecodable | Skip, out: Outputs) -> None:
@@ -225,6 +239,7 @@ class ScoringTask:
             field = record.field
         else:
             self.inputs.skipped += 1
+            self.skips = [place for place in self.skips if place > self.fed - SKIP_WINDOW] + [self.fed]
         if record.source == "events":
             self.inputs.events_dead += 1
         elif record.source == "labels":
@@ -232,10 +247,15 @@ class ScoringTask:
             self.inputs.labels_dead += 1
         else:
             return  # a tick is no record: nothing of it is to be kept
-        out.dead_letters.append(DeadLetter(record.source, field, record.reason, record.offset, record.raw))
+        self._bury(DeadLetter(record.source, field, record.reason, record.offset, record.raw), out)
+
+    def _bury(self, letter: DeadLetter, out: Outputs) -> None:
+        out.dead_letters.append(letter)
+        if letter.reason in self.reasons or len(self.reasons) < MOST_REASONS:
+            self.reasons[letter.reason] = self.reasons.get(letter.reason, 0) + 1
 
     def _count_losses(self, labelled: list[Labelled]) -> None:
-        counted = [record for record in labelled if not record.correction]
+        counted = [record for record in labelled if record.sampled and not record.correction]
         self.counted = scored(counted, self.classes)
         if not counted:
             return
@@ -246,13 +266,17 @@ class ScoringTask:
         self.delay_sum += float(delays.sum())
         self.delays += np.bincount(np.searchsorted(DELAY_EDGES, delays), minlength=len(self.delays))
 
+    def recent_skips(self) -> int:
+        """Skips among the last SKIP_WINDOW inputs: part of the state, so that restarts do not forget them."""
+        return sum(place > self.fed - SKIP_WINDOW for place in self.skips)
+
     def totals(self) -> ScoringTotals:
         """An immutable copy of all counts, for publishing at a commit."""
         oldest = self.join.oldest()
         baseline = self.models.baseline
         return ScoringTotals(
-            inputs=msgspec.structs.replace(self.inputs),
-            labels=msgspec.structs.replace(self.join.counts),
+            inputs=replace(self.inputs),
+            labels=replace(self.join.counts),
             waiting=self.join.waiting,
             held=self.join.held(),
             early=len(self.join.early),
@@ -264,6 +288,7 @@ class ScoringTask:
             online_version=self.models.online_version,
             baseline_version=None if baseline is None else baseline.version,
             blend_weight=self.blend.weight if self.stream.serving == "blend" else None,
+            reasons=dict(self.reasons),
         )
 
     def state(self) -> dict[str, Any]:
@@ -282,6 +307,9 @@ class ScoringTask:
             "losses": self.losses,
             "delays": self.delays,
             "delay_sum": self.delay_sum,
+            "reasons": self.reasons,
+            "fed": self.fed,
+            "skips": self.skips,
         }
 
     def snapshot(self) -> bytes:
@@ -312,6 +340,7 @@ class ScoringTask:
         self.inputs = InputCounts(*state["inputs"])
         self.clock, self.losses = state["clock"], state["losses"]
         self.delays, self.delay_sum = state["delays"], state["delay_sum"]
+        self.reasons, self.fed, self.skips = state["reasons"], state["fed"], state["skips"]
 
     def digest(self) -> str:
         """The canonical digest of the state."""

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from stream.records import DeadLetter, Event, Input, Label, Outputs, Prediction, Tick, Undecodable
+from stream.records import DeadLetter, Event, Input, Label, Outputs, Prediction, Skip, Tick, Undecodable
 
 
 def event(event_id: str, time: float = 0.0, *, offset: int = -1, **fields: Any) -> Event:
@@ -61,6 +61,8 @@ class Sum(Struct):
     dead: int = 0
     batches: int = 0
     clock: float = 0.0
+    fed: int = 0
+    skips: list[int] = []
 
 
 class RunningSum:
@@ -76,6 +78,7 @@ class RunningSum:
         """Take inputs in order; raises PoisonError at a poison record, the state then being undefined."""
         out = Outputs([], [], [], [])
         self.state.batches += 1
+        self.state.fed += len(batch)
         for record in batch:
             self._take(record, out)
         return out
@@ -99,6 +102,8 @@ class RunningSum:
             state.clock = record.time
         else:
             state.dead += 1
+            if isinstance(record, Skip):
+                state.skips.append(state.fed)
             out.dead_letters.append(DeadLetter(record.source, "", record.reason, record.offset, record.raw))
 
     def snapshot(self) -> bytes:
@@ -108,6 +113,10 @@ class RunningSum:
     def restore(self, snapshot: bytes) -> None:
         """Take up a state."""
         self.state = msgspec.json.decode(snapshot, type=Sum)
+
+    def recent_skips(self) -> int:
+        """Skips among the last 1,000 inputs."""
+        return sum(place > self.state.fed - 1_000 for place in self.state.skips)
 
     def totals(self) -> Sum:
         """A copy of the state."""

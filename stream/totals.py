@@ -8,6 +8,9 @@ DELAY_EDGES = [1.0, 10.0, 60.0, 600.0, 3600.0, 21600.0, 86400.0, 259200.0, 60480
 """Upper edges, in seconds, of the label-delay histogram; one more bucket is above them all."""
 
 
+MOST_REASONS = 20
+
+
 class InputCounts(Struct, gc=False):
     """How many inputs met each fate that does not depend on the waiting room; these only grow."""
 
@@ -29,7 +32,8 @@ class ScoringTotals(Struct, frozen=True):
     """All totals of one scoring task at one moment.
 
     ``losses`` has, a model, the labelled events counted, the sum of each loss and its decayed mean. ``delays`` counts
-    label delays per bucket of DELAY_EDGES; times are seconds.
+    label delays per bucket of DELAY_EDGES; times are seconds. ``reasons`` counts dead letters by the first
+    MOST_REASONS different reasons.
     """
 
     inputs: InputCounts
@@ -45,6 +49,7 @@ class ScoringTotals(Struct, frozen=True):
     online_version: str
     baseline_version: str | None
     blend_weight: float | None
+    reasons: dict[str, int]
 
     def unbalanced(self) -> str | None:
         """The equation that does not hold, written out, or None: every record is accounted for."""

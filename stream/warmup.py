@@ -1,6 +1,7 @@
 """The warm-up: labelled rows from before the stream begins; they fit the baseline and pre-train the online model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import msgspec
@@ -12,11 +13,12 @@ from stream import online
 from stream.baseline import Baseline
 from stream.config import Stream
 from stream.digest import digest
-from stream.errors import RecordError, SettingError, TrainingError
-from stream.features import FeatureExtractor, Row
+from stream.errors import RecordError, RotwatchError, SettingError, TrainingError
+from stream.features import FeatureExtractor, ModelInput, Row
 from stream.given import GivenScore
 from stream.models import Models
 from stream.online import OnlineModel
+from stream.records import Score
 
 
 class WarmUp(Struct):
@@ -64,21 +66,41 @@ def warm_up(key: str, stream: Stream, rows: Sequence[tuple[dict[str, Any], str |
     many = stream.classes if stream.kind == "multiclass" else []
     inputs = extractor.inputs(usable)
     learner: OnlineModel | GivenScore
+    alerts: tuple[list[Any], list[Any]] = ([], [])
     if stream.online.startswith("field:"):
         learner, name = GivenScore(stream.online.removeprefix("field:"), many), stream.online
     else:
-        learner = OnlineModel(online.make(key, stream), stream.kind, len(stream.classes))
-        for x, y in zip(inputs, labels, strict=True):
-            learner.learn(x, y)
+        factory = online.find(f"{key}.online", stream.online, online.FACTORIES)
+        with _guarded(f"the online model {stream.online}"):
+            learner = OnlineModel(factory(stream), stream.kind, len(stream.classes))
+            alerts[0].extend(_pretrain(learner, inputs, labels))
         name = f"{stream.online}-{digest([stream.features.columns, usable, labels])[:12]}"
     frozen, artifact = _baseline(key, stream, extractor, usable, labels, many)
+    if isinstance(frozen, Baseline):
+        with _guarded(f"the baseline {stream.baseline}"):
+            rows_seen = usable if stream.kind == "anomaly" else usable[:8]
+            alerts[1].extend(frozen.score(extractor.frame(rows_seen)))
     models = Models(learner, name, frozen)
-    if stream.kind == "anomaly" and usable:
-        models.thresholds = (
-            _threshold(stream, [learner.score(x) for x in inputs] if isinstance(learner, OnlineModel) else []),
-            _threshold(stream, frozen.score(extractor.frame(usable)) if isinstance(frozen, Baseline) else []),
-        )
+    if stream.kind == "anomaly":
+        for side, model in enumerate((learner, frozen)):
+            if isinstance(model, GivenScore):
+                alerts[side].extend(_given(model, [fields for fields, _ in rows]))
+        models.thresholds = (_threshold(stream, alerts[0]), _threshold(stream, alerts[1]))
     return WarmUp(stream, models, artifact, len(usable), unused)
+
+
+def _given(model: GivenScore, rows: Sequence[dict[str, Any]]) -> Iterator[Score]:
+    """The scores that rows bring along; those that bring none are dead letters on the stream, and left out here."""
+    for fields in rows:
+        with suppress(RecordError):
+            yield model.read(fields)
+
+
+def _pretrain(learner: OnlineModel, inputs: Sequence[ModelInput], labels: Sequence[int]) -> Iterator[Score]:
+    """Learn from every row in order, each scored before: so a model that cannot score is found out here."""
+    for x, y in zip(inputs, labels, strict=True):
+        yield learner.score(x)
+        learner.learn(x, y)
 
 
 def _baseline(
@@ -88,11 +110,27 @@ def _baseline(
         return GivenScore(stream.baseline.removeprefix("field:"), many), b""
     if stream.baseline == "none" or not rows:
         return None, b""
-    estimator = online.find(f"{key}.baseline", stream.baseline, batch.FACTORIES)(stream)
-    batch.fit(estimator, extractor.frame(rows), labels, stream.kind, len(stream.classes))
-    artifact = batch.dump(estimator)
-    # What scores is what the file holds, from the first event on: a restart scores with nothing else.
-    return batch.load(artifact, stream.kind, batch.version(estimator)), artifact
+    factory = online.find(f"{key}.baseline", stream.baseline, batch.FACTORIES)
+    with _guarded(f"the baseline {stream.baseline}"):
+        estimator = factory(stream)
+        batch.fit(estimator, extractor.frame(rows), labels, stream.kind, len(stream.classes))
+        artifact = batch.dump(estimator)
+        # What scores is what the file holds, from the first event on: a restart scores with nothing else.
+        return batch.load(artifact, stream.kind, batch.version(estimator)), artifact
+
+
+@contextmanager
+def _guarded(what: str) -> Iterator[None]:
+    """Makes one clear error of whatever a model, the user's own perhaps, raises while it is made ready."""
+    try:
+        yield
+    except RotwatchError:
+        raise
+    except Exception as error:
+        line = str(error).strip().splitlines()
+        raise TrainingError(
+            f"{what} cannot be made ready: {type(error).__name__}: {line[0] if line else ''}"
+        ) from error
 
 
 def name_classes(key: str, stream: Stream, labels: Sequence[str]) -> Stream:
@@ -102,7 +140,8 @@ def name_classes(key: str, stream: Stream, labels: Sequence[str]) -> Stream:
         raise SettingError(f"{key}.classes", classes, "the names of the classes, where no warm-up shows them")
     if stream.kind != "multiclass":
         if len(classes) != 2:
-            raise SettingError(f"{key}.classes", classes[:20], f"two classes for kind = {stream.kind!r}")
+            wanted = f"two classes for kind = {stream.kind!r}; name them, or take a longer warm-up that shows both"
+            raise SettingError(f"{key}.classes", classes[:20], wanted)
         positive = stream.positive or classes[1]
         if positive not in classes:
             raise SettingError(f"{key}.positive", positive, f"one of {classes}")

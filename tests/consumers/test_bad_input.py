@@ -179,7 +179,7 @@ ACCEPTED = {
     "a time before the epoch": changed(time=-1e9),
     "missing everything but the id": b'{"event_id": "bad"}',
     "an unseen category": changed(city="nowhere"),
-    "a very large number": changed(size=1e99),
+    "a very large number": changed(size=1e29),
     "a whole number where a category is expected": changed(city=7),
 }
 
@@ -332,8 +332,8 @@ def csv(*, bad: list[bytes], at: int = 100) -> bytes:
         (b"bad,1,too,few", "has 4 cells where the header has 6"),
         (b"bad,1,b,1,c,ham,more,more", "has 8 cells where the header has 6"),
         (b"bad,1,caf\xe9 cr\xe8me,1,c,ham", "is not UTF-8"),
-        (b"bad,1,b,nan,c,ham", "must be finite"),
-        (b"bad,1,b,inf,c,ham", "must be finite"),
+        (b"bad,1,b,nan,c,ham", "must be a number within"),
+        (b"bad,1,b,inf,c,ham", "must be a number within"),
         (b"bad,1,b,1\x00,c,ham", "must be a number"),
         (b"bad,yesterday,b,1,c,ham", "must be seconds since the epoch"),
         (b",1,b,1,c,ham", "non-empty id"),

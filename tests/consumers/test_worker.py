@@ -189,7 +189,7 @@ def test_a_skip_is_journalled_so_that_recovery_does_not_meet_the_poison_again(ma
 
 def test_ten_skips_among_a_thousand_inputs_stop_the_task_with_the_cause_in_the_message() -> None:
     ledger = Ledger([record for i in range(20) for record in (event(f"e{i}"), poison(f"p{i}"))])
-    with pytest.raises(ModelError, match=r"10 of its last 1000 inputs .* PoisonError: poison event p9") as raised:
+    with pytest.raises(ModelError, match=r"10 of its last 1,000 inputs .* PoisonError: poison event p9") as raised:
         work(ledger, batch=7)
     assert isinstance(raised.value.__cause__, PoisonError)
     assert [letter.reason for letter in ledger.outputs().dead_letters] == [

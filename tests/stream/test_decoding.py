@@ -1,7 +1,7 @@
 """From a user's fields to an event and a label, or to an error that names the field."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.config import Fields
@@ -99,6 +99,7 @@ anything = st.recursive(
 )
 
 
+@settings(max_examples=50)
 @given(fields=st.fixed_dictionaries({"event_id": anything, "time": anything, "label": anything}))
 def test_whatever_stands_in_the_fields_it_is_an_event_or_a_record_error(fields):
     try:

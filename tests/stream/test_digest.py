@@ -92,6 +92,11 @@ def test_a_digest_does_not_depend_on_the_order_of_a_dict(value):
     assert digest(turned(value)) == digest(value)
 
 
+@given(weights=st.dictionaries(st.integers() | st.text(), st.floats(), max_size=8))
+def test_nor_on_the_order_of_a_models_weights(weights):
+    assert digest(dict(reversed(list(weights.items())))) == digest(weights)
+
+
 @given(one=values, other=values)
 def test_different_values_have_different_digests(one, other):
     assert (digest(one) == digest(other)) == (repr(one) == repr(other) or _same(one, other))

@@ -34,14 +34,22 @@ def test_the_first_label_joins_the_next_are_duplicate_or_conflicting():
         "joined",
         "duplicate",
         "conflicting",
-        "duplicate",
+        "conflicting",
     ]
+
+
+def test_a_contradiction_said_twice_is_a_duplicate():
+    join = room()
+    join.admit(entry("a"))
+    assert fates(join, ("a", SPAM), ("a", HAM), ("a", HAM)) == ["joined", "conflicting", "duplicate"]
 
 
 def test_a_label_before_its_event_waits_for_it_and_a_second_one_is_told_apart():
     join = room()
     assert fates(join, ("a", SPAM), ("a", SPAM), ("a", HAM)) == ["early", "duplicate", "conflicting"]
-    assert join.take_early("a") == (SPAM, 1.0)
+    early = join.take_early("a")
+    assert early is not None
+    assert (early.label, early.time, early.last) == (SPAM, 1.0, HAM)
     assert join.take_early("a") is None
 
 

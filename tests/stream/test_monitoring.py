@@ -55,6 +55,12 @@ def test_an_online_model_that_falls_behind_is_a_fault_of_its_own():
     assert "online_fault" in {alarm.verdict for alarm in monitor.feed(stretch(2_000, 0.02, 0.3, 3_000))}
 
 
+def test_models_that_get_better_raise_no_alarm():
+    monitor = MonitoringTask("s", STREAM)
+    assert monitor.feed(stretch(3_000, 0.4, 0.4)) == []
+    assert monitor.feed(stretch(3_000, 0.02, 0.02, 3_000)) == []
+
+
 def test_both_getting_worse_is_no_rot():
     monitor = MonitoringTask("s", STREAM)
     monitor.feed(stretch(3_000, 0.02, 0.02))
@@ -103,3 +109,27 @@ def test_a_snapshot_of_another_schema_is_refused(monkeypatch):
     monkeypatch.setattr("stream.monitoring.SCHEMA", 99)
     with pytest.raises(StateError):
         monitor.restore(snapshot)
+
+
+def test_late_records_of_a_former_baseline_are_left_out_and_do_not_begin_anything_anew():
+    monitor = MonitoringTask("s", STREAM)
+    monitor.feed(stretch(1_000, 0.02, 0.02))
+    monitor.feed(stretch(1_000, 0.02, 0.02, 1_000, version="b2"))
+    mixed = []
+    for new, old in zip(stretch(2_000, 0.5, 0.02, 2_000, version="b2"), stretch(2_000, 0.0, 0.02, 2_000), strict=True):
+        mixed += [new, old]
+    alarms = monitor.feed(mixed)
+    assert "baseline_rot" in {alarm.verdict for alarm in alarms}
+    assert monitor.totals().left_out == 2_000
+
+
+def test_a_weaker_alarm_does_not_hide_rot():
+    monitor = MonitoringTask("s", STREAM)
+    monitor.feed(stretch(3_000, 0.02, 0.02) + stretch(2_000, 0.5, 0.02, 3_000))
+    monitor.feed(stretch(4_000, 0.6, 0.2, 5_000))
+    assert monitor.totals().alarms["adwin:online"] > 0
+    assert monitor.verdict == "baseline_rot"
+
+
+def test_before_any_labelled_event_it_is_blind():
+    assert MonitoringTask("s", STREAM).verdict == "blind"

@@ -7,7 +7,7 @@ from river import base
 
 from stream.config import Features, Stream
 from stream.errors import ModelError, SettingError
-from stream.online import FACTORIES, OnlineModel, ScaleNumbers, ScaleToUnit, find, make
+from stream.online import FACTORIES, OnlineModel, ScaleNumbers, ScaleToUnit, find
 
 FEATURES = Features(text=["body"], numeric=["size"])
 
@@ -27,7 +27,7 @@ class Says(base.Estimator):
 
 @pytest.mark.parametrize(("kind", "classes"), [("binary", 2), ("multiclass", 3)])
 def test_the_built_in_classifier_learns_what_it_is_shown(kind, classes):
-    model = OnlineModel(make("streams.s", Stream(kind=kind, features=FEATURES)), kind, classes)
+    model = OnlineModel(FACTORIES["logistic"](Stream(kind=kind, features=FEATURES)), kind, classes)
     for index in range(300):
         model.learn({index % classes: 1.0, "size": float(index % classes)}, index % classes)
     for label in range(classes):
@@ -38,7 +38,7 @@ def test_the_built_in_classifier_learns_what_it_is_shown(kind, classes):
 
 def test_the_built_in_detector_finds_the_odd_one_out():
     stream = Stream(kind="anomaly", features=Features(numeric=["a", "b"]), online="half-space-trees")
-    model = OnlineModel(make("streams.s", stream), "anomaly", 2)
+    model = OnlineModel(FACTORIES["half-space-trees"](stream), "anomaly", 2)
     model.learn({"a": 0.0, "b": 1.0}, None)  # the range is known now
     for index in range(1_000):
         model.learn({"a": 0.8 + index % 7 / 100, "b": 0.1 + index % 5 / 100}, None)
@@ -78,6 +78,16 @@ def test_numbers_are_scaled_among_all_the_rest():
     assert scale.transform_one({7: 1.0}) == {7: 1.0}
 
 
+def test_one_absurd_number_neither_throws_the_scale_off_nor_widens_it_for_ever():
+    scale = ScaleNumbers(["size"])
+    for index in range(200):
+        scale.learn_one({"size": float(index % 5)})
+    before = scale.transform_one({"size": 4.0})["size"]
+    scale.learn_one({"size": 1e30})
+    assert scale.transform_one({"size": 1e30})["size"] <= 10.0
+    assert abs(scale.transform_one({"size": 4.0})["size"] - before) < 0.5
+
+
 def test_the_unit_scale_gives_every_column_and_clips():
     scale = ScaleToUnit(["a", "b"])
     for value in (0.0, 10.0):
@@ -95,6 +105,6 @@ def test_a_factory_of_the_users_is_found_by_module_and_function():
 
 @pytest.mark.parametrize("spec", ["logistics", "no.such.module:make", "river.tree:NoSuchTree", "logistic:"])
 def test_a_model_that_is_not_there_is_named(spec):
-    with pytest.raises(SettingError, match="one of logistic") as error:
+    with pytest.raises(SettingError, match="must be logistic or") as error:
         find("streams.s.online", spec, FACTORIES)
     assert (error.value.key, error.value.value) == ("streams.s.online", spec)

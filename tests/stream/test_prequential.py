@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from sklearn import metrics
 
-from stream.prequential import HALF_LIFE, LossTotals, Performance, Scored, scored
+from stream.prequential import HALF_LIFE, KEEP, SETTLED, LossTotals, Performance, Scored, scored
 from stream.records import Labelled
 from stream.serving import EPSILON
 from tests.stream.strategies import scored_rows
@@ -79,9 +79,17 @@ def test_any_few_scores_with_ties_agree_with_scikit_learn(rows):
         assert found["balanced_accuracy"] == found["accuracy"]
 
 
-def test_scores_nearer_to_0_or_1_than_a_ten_millionth_count_as_ties_in_the_ranking():
-    assert figures([0, 1], [0.0, 5e-8])["roc_auc"] == 0.5
-    assert figures([0, 1], [0.0, 5e-7])["roc_auc"] == 1.0
+@pytest.mark.parametrize(("scale", "near"), [(1.0, 0.005), (1e-9, 0.01), (1e-100, 0.02)])
+def test_scores_that_crowd_at_an_end_are_ranked_too(scale, near):
+    rng = np.random.default_rng(7)
+    labels = (rng.random(4_000) < 0.3).astype(int)
+    scores = scale * 10.0 ** rng.normal(-3.0 + labels, 1.0)
+    scores = np.minimum(scores, 1.0)
+    expected = metrics.roc_auc_score(labels, scores)
+    assert figures(labels, scores)["roc_auc"] == pytest.approx(expected, abs=near)
+    assert figures(1 - labels, 1.0 - scores)["roc_auc"] == pytest.approx(
+        metrics.roc_auc_score(1 - labels, 1.0 - scores), abs=near
+    )
 
 
 def test_multiclass_figures_agree_with_scikit_learn():
@@ -116,12 +124,26 @@ def test_the_decayed_mean_is_the_plain_mean_at_first_and_then_halves_each_half_l
     totals = LossTotals()
     totals.update({"error": np.array([1.0, 0.0, 0.0, 0.0])})
     assert totals.decayed["error"] == 0.25
-    totals.update({"error": np.ones(HALF_LIFE - 4)})
+    totals.update({"error": np.ones(SETTLED - 4)})
     before = totals.decayed["error"]
     for part in (np.zeros(1), np.zeros(HALF_LIFE - 1)):
         totals.update({"error": part})
     assert totals.decayed["error"] == pytest.approx(before / 2, rel=1e-9)
-    assert totals.sums["error"] == HALF_LIFE - 3
+    assert totals.sums["error"] == SETTLED - 3
+
+
+@pytest.mark.parametrize("size", [1, 512, 1_500, 5_000])
+def test_the_decayed_mean_does_not_depend_on_the_batches(size):
+    errors = (np.random.default_rng(8).random(5_000) < np.linspace(0.05, 0.5, 5_000)).astype(float)
+    whole, parts = LossTotals(), LossTotals()
+    whole.update({"error": errors})
+    for begin in range(0, len(errors), size):
+        parts.update({"error": errors[begin : begin + size]})
+    expected = 0.0
+    for count, loss in enumerate(errors.tolist(), start=1):
+        expected += (loss - expected) * max(1.0 / count, 1.0 - KEEP)
+    assert parts.decayed["error"] == pytest.approx(whole.decayed["error"], rel=1e-9)
+    assert whole.decayed["error"] == pytest.approx(expected, rel=1e-3)
 
 
 def test_log_loss_of_a_sure_and_wrong_score_is_finite():

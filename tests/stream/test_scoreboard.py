@@ -1,9 +1,6 @@
 """Figures per segment."""
 
-import pytest
-
 from stream.config import Stream
-from stream.errors import SettingError
 from stream.records import Labelled
 from stream.scoreboard import MOST_SEGMENTS, Scoreboard
 
@@ -51,7 +48,9 @@ def test_corrections_do_not_count_and_no_segments_means_none():
     assert (made.segments(), made.models()["served"]["accuracy"]) == ([], 1.0)
 
 
-def test_too_many_segments_are_refused_instead_of_filling_the_memory():
+def test_the_last_of_so_many_segments_takes_the_rest_instead_of_filling_the_memory():
     made = Scoreboard(STREAM, 0, 1)
-    with pytest.raises(SettingError, match="--segment"):
-        made.update([record(position) for position in range(MOST_SEGMENTS + 1)])
+    made.update([record(position) for position in range(MOST_SEGMENTS + 5)])
+    parts = made.segments()
+    assert len(parts) == MOST_SEGMENTS
+    assert (parts[-1]["first"], parts[-1]["labelled"]) == (MOST_SEGMENTS - 1, 6)

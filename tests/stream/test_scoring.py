@@ -114,7 +114,7 @@ def test_unusable_records_are_dead_letters_with_their_bytes_and_the_good_ones_ar
         ("labels", 5, b"eggs"),
         ("labels", 6, b"\xfe"),
     ]
-    assert out.dead_letters[4].reason == "label 'eggs' of event 'a' is none of ham, spam"
+    assert out.dead_letters[4].reason == "label 'eggs' is none of ham, spam"
     totals = made.totals()
     assert (totals.inputs.events, totals.inputs.predicted, totals.inputs.skipped) == (6, 2, 1)
     assert totals.unbalanced() is None
@@ -182,3 +182,67 @@ def test_published_totals_do_not_change_afterwards():
     made.feed([Event("z", 99.0, {"body": "x"}), Tick(1e9)])
     assert msgspec.json.encode(totals) == before
     assert totals.inputs.predicted == 10
+
+
+def test_a_correction_waits_until_the_record_that_it_corrects_has_left():
+    made = task(stream(labels=Labels(maturity=Duration(10), ttl=Duration(100))))
+    made.feed([Event("a", 0.0, {"body": "cash"}), Label("a", 1.0, "spam"), Label("a", 2.0, "ham")])
+    found = made.feed([Tick(11.0)]).labelled
+    assert [(r.label, r.correction, r.label_time) for r in found] == [("spam", False, 1.0), ("ham", True, 2.0)]
+
+
+def test_labels_that_contradict_each_other_before_their_event_are_both_published():
+    made = task(stream())
+    found = made.feed([Label("a", 1.0, "spam"), Label("a", 2.0, "ham"), Event("a", 3.0, {"body": "cash"})]).labelled
+    assert [(r.label, r.correction) for r in found] == [("spam", False), ("ham", True)]
+
+
+def test_a_label_that_changes_its_mind_twice_is_published_twice():
+    made = task(stream())
+    labels = [Label("a", 1.0, "spam"), Label("a", 2.0, "ham"), Label("a", 3.0, "spam")]
+    found = made.feed([Event("a", 0.0, {"body": "cash"}), *labels]).labelled
+    assert [(r.label, r.correction) for r in found] == [("spam", False), ("ham", True), ("spam", True)]
+
+
+def test_what_is_no_fair_sample_counts_in_no_loss():
+    made = task(stream(labels=Labels(maturity=Duration(1e6), ttl=Duration(1e7), capacity=16)))
+    inputs = []
+    for fields, label, i in rows(200, seed=3):
+        inputs += [Event(f"e{i}", float(i), fields, i), Label(f"e{i}", float(i), label, i)]
+    out = made.feed(inputs)
+    assert len(out.labelled) > 20
+    assert not any(record.sampled for record in out.labelled)
+    assert made.totals().losses["online"][0] == 0
+
+
+def test_under_pressure_labels_without_maturity_are_no_fair_sample():
+    made = task(stream(labels=Labels(capacity=16, ttl=Duration(1e6))))
+    made.feed([Event(f"e{i}", float(i), {"body": "x"}, i) for i in range(50)])
+    left = next(iter(made.join.overdue))
+    [record] = made.feed([Label(left, 60.0, "ham")]).labelled
+    assert not record.sampled
+
+
+def test_an_implied_label_is_dated_at_maturity_however_late_that_is_noticed():
+    made = task(stream(labels=Labels(maturity=Duration(10), ttl=Duration(100), absent_means="ham")))
+    made.feed([Event("a", 1.0, {"body": "x"})])
+    [record] = made.feed([Tick(5_000.0)]).labelled
+    assert (record.implied, record.label_time) == (True, 11.0)
+
+
+def test_skips_are_remembered_across_restarts_for_a_thousand_inputs():
+    made = task(stream())
+    made.feed([Skip("events", "broke"), Skip("events", "broke")])
+    after = task(stream())
+    after.restore(made.snapshot())
+    assert after.recent_skips() == 2
+    after.feed([Tick(float(i)) for i in range(1_000)])
+    assert after.recent_skips() == 0
+
+
+def test_dead_letters_are_counted_by_reason():
+    made = task(stream())
+    made.feed([Event(f"e{i}", 0.0, {"body": "x", "size": "much"}, i) for i in range(3)])
+    [(reason, count)] = made.totals().reasons.items()
+    assert "size" in reason
+    assert count == 3
