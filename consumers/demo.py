@@ -90,10 +90,7 @@ def _show(console: Console, plan: Plan) -> Results:
     console.print(figures_table(results))
     monitoring = results.totals.monitoring
     verdict = monitoring.verdict if monitoring else "-"
-    console.print(
-        f"{results.totals.scoring.inputs.events / results.seconds:,.0f} events/s; {len(results.alarms)} alarms; "
-        f"verdict: {verdict}\n"
-    )
+    console.print(f"{results.events_per_second:,.0f} events/s; {len(results.alarms)} alarms; verdict: {verdict}\n")
     return results
 
 

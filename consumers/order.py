@@ -7,6 +7,8 @@ tie.
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from heapq import heappop, heappush
+from itertools import islice
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -47,24 +49,35 @@ class Delay(Struct, frozen=True):
 class SideBySide:
     """Events with their labels in the same rows.
 
-    ``rows`` begins the rows anew. After the last row comes a tick, late enough that every label has matured.
+    ``rows`` begins the rows anew; those before ``first`` were used up by the warm-up. After the last row comes a tick,
+    late enough that every label has matured.
     """
 
     def __init__(
-        self, rows: Callable[[], Iterator[Row]], decoder: RecordDecoder, delay: Delay, maturity: float, start: Position
+        self,
+        rows: Callable[[], Iterator[Row]],
+        decoder: RecordDecoder,
+        delay: Delay,
+        maturity: float,
+        start: Position,
+        first: int = 0,
     ) -> None:
+        self._first = first
         self._rows = rows
         self._decoder = decoder
         self._delay = delay
         self._maturity = maturity
         self.position = start
 
-    def inputs(self) -> Iterator[Input]:  # noqa: C901 - one walk, whose order is the point
+    def inputs(self) -> Iterator[Input]:
         """Yields; ``position`` counts an input as fed from the moment it is yielded."""
         if self._delay == Delay():
-            yield from self._at_once()
-            return
-        start, delay = self.position, self._delay
+            return self._at_once()
+        return self._by_count(self._delay.events) if self._delay.seconds is None else self._by_time(self._delay.seconds)
+
+    def _by_count(self, events: int) -> Iterator[Input]:
+        """Each label so many events after its own."""
+        start = self.position
         waiting: deque[tuple[int, Label]] = deque()
         latest = 0.0
         rows = 0
@@ -74,36 +87,62 @@ class SideBySide:
             fresh = index >= start.events
             now = event.time if isinstance(event, Event) and not event.ahead else latest
             latest = max(latest, now)
-            if fresh and delay.seconds is not None:
-                # Labels due before this event come first; those due at its very time after it.
-                while waiting and waiting[0][1].time < now:
-                    yield self._release(waiting, None, index)
             if fresh:
                 self.position = Position(rows, waiting[0][0] if waiting else index)
                 yield event
             if isinstance(event, Event) and index >= start.labels:
-                label = self._label_of(event, index, now)
+                label = self._decoder.label_of(event.fields)
                 if label is not None:
-                    waiting.append((index, label))
+                    waiting.append((index, Label(event.event_id, event.time, label, index, event.ahead, event.raw)))
             if fresh:
                 self.position = Position(rows, waiting[0][0] if waiting else rows)
             # Not only behind fresh rows: the start may lie between a row's event and the labels due with it.
-            while delay.seconds is None and waiting and waiting[0][0] <= index - delay.events:
+            while waiting and waiting[0][0] <= index - events:
                 yield self._release(waiting, now, rows)
         while waiting:
-            yield self._release(waiting, latest if delay.seconds is None else None, rows)
+            yield self._release(waiting, latest, rows)
         if not start.ended:
             self.position = Position(rows, rows, ended=True)
-            yield Tick(latest + (delay.seconds or 0.0) + self._maturity + PAST)
+            yield Tick(latest + self._maturity + PAST)
 
-    def _label_of(self, event: Event, index: int, now: float) -> Label | None:
-        """The label beside an event, at the time it is due; a delay in seconds runs from a believable time."""
-        label = self._decoder.label_of(event.fields)
-        if label is None:
-            return None
-        if self._delay.seconds is None:
-            return Label(event.event_id, event.time, label, index, event.ahead, event.raw)
-        return Label(event.event_id, now + self._delay.seconds, label, index, raw=event.raw)
+    def _by_time(self, delay: float) -> Iterator[Input]:
+        """Each label so long after its event, in the order in which they are due.
+
+        Times need not be in order, so that no row tells which labels are out: the walk always begins behind the
+        warm-up, and what was fed before the start is gone through in silence. ``Position.labels`` counts labels here.
+        """
+        start = self.position
+        waiting: list[tuple[float, int, Label]] = []
+        latest = 0.0
+        rows = released = self._first
+        for index, row in enumerate(islice(self._rows(), self._first, None), start=self._first):
+            rows = index + 1
+            event = _event(row, self._decoder, index)
+            now = event.time if isinstance(event, Event) and not event.ahead else latest
+            latest = max(latest, now)
+            # Labels due before this event come first; those due at its very time after it.
+            while waiting and waiting[0][0] < now:
+                label = heappop(waiting)[2]
+                released += 1
+                if released > start.labels:
+                    self.position = Position(index, released)
+                    yield label
+            if index >= start.events:
+                self.position = Position(rows, released)
+                yield event
+            label_text = self._decoder.label_of(event.fields) if isinstance(event, Event) else None
+            if label_text is not None and isinstance(event, Event):
+                due = now + delay  # of an event ahead of its time, too: its delay runs from a time that is believed
+                heappush(waiting, (due, index, Label(event.event_id, due, label_text, index, raw=event.raw)))
+        while waiting:
+            label = heappop(waiting)[2]
+            released += 1
+            if released > start.labels:
+                self.position = Position(rows, released)
+                yield label
+        if not start.ended:
+            self.position = Position(rows, released, ended=True)
+            yield Tick(latest + delay + self._maturity + PAST)
 
     def _at_once(self) -> Iterator[Input]:
         """The same for labels without delay: the most frequent case, and one that needs no queue."""
@@ -128,12 +167,10 @@ class SideBySide:
             self.position = Position(rows, rows, ended=True)
             yield Tick(latest + self._maturity + PAST)
 
-    def _release(self, waiting: deque[tuple[int, Label]], time: float | None, events: int) -> Label:
+    def _release(self, waiting: deque[tuple[int, Label]], now: float, events: int) -> Label:
         _, label = waiting.popleft()
         self.position = Position(events, waiting[0][0] if waiting else events)
-        if time is None:
-            return label
-        return Label(label.event_id, max(time, label.time), label.label, label.offset, label.ahead, label.raw)
+        return Label(label.event_id, max(now, label.time), label.label, label.offset, label.ahead, label.raw)
 
 
 class TwoFiles:

@@ -5,22 +5,25 @@ its label is known. With an output folder the state lives in one SQLite file the
 goes on where it was; when all is done the folder holds the results, and the state file goes.
 """
 
+import fcntl
 import os
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from consumers.local import LocalTransport
 from consumers.observer import Observer
 from consumers.plans import Plan
-from consumers.results import Results, write_results
+from consumers.results import RESULTS, Results, write_results
 from consumers.seal import default_key_file, load_key
 from consumers.start import Run
-from consumers.store import KINDS, Store
+from consumers.store import Store
 from consumers.worker import Worker
 from stream.chain import Chain
 from stream.errors import StateError
@@ -30,15 +33,16 @@ STATE = "state.sqlite"
 
 
 class Progress(Observer):
-    """Hears each commit; ``latest`` is the last published copy of the totals."""
+    """Hears each commit; ``begun`` is how many events had been read when this process took over."""
 
     def __init__(self, listeners: Sequence[Observer] = ()) -> None:
         self.listeners = listeners
-        self.latest: Any = None
+        self.begun: int | None = None
 
     def committed(self, task: str, totals: Any, inputs: int, seconds: dict[str, float]) -> None:
-        """Keep the totals and pass them on."""
-        self.latest = totals
+        """Pass it on."""
+        if self.begun is None:
+            self.begun = totals.scoring.inputs.events
         for listener in self.listeners:
             listener.committed(task, totals, inputs, seconds)
 
@@ -64,30 +68,39 @@ def replay(
     Raises SettingError, SourceError, TrainingError, StateError, ModelError and TransportError. ``at_step`` hears each
     step of a commit.
     """
-    store, started = _open_store(plan, at_step)
-    try:
-        run = Run(plan, store, started)
-        progress = Progress(listeners)
-        transport = LocalTransport(store, run.order, plan.speed)
-        worker = Worker(
-            transport,
-            lambda _: run.task(),
-            batch=plan.worker.batch,
-            checkpoint_every=plan.worker.checkpoint_every,
-            retries=5,
-            observer=progress,
-            stop=stop,
-        )
-        began, cpu = time.perf_counter(), time.process_time()
-        ended = worker.run()
-        took, cpu = time.perf_counter() - began, time.process_time() - cpu
-        if not ended:
-            return None
-        chain = worker.tasks["replay"].task
-        assert isinstance(chain, Chain)  # noqa: S101 - run.task makes nothing else
-        return _finish(plan, store, run, chain, took, cpu)
-    finally:
-        store.close()
+    with _locked(plan.out):
+        store, started = _open_store(plan, at_step)
+        try:
+            run = Run(plan, store, started)
+            progress = Progress(listeners)
+            transport = LocalTransport(store, run.order, plan.speed)
+            worker = Worker(
+                transport,
+                lambda _: run.task(),
+                batch=plan.worker.batch,
+                checkpoint_every=plan.worker.checkpoint_every,
+                retries=5,
+                observer=progress,
+                stop=stop,
+            )
+            began, cpu = time.perf_counter(), time.process_time()
+            ended = worker.run()
+            took, cpu = time.perf_counter() - began, time.process_time() - cpu
+            if not ended:
+                return None
+            chain = worker.tasks["replay"].task
+            assert isinstance(chain, Chain)  # noqa: S101 - run.task makes nothing else
+            return _finish(plan, store, run, chain, _Spent(took, cpu, progress.begun or 0))
+        finally:
+            store.close()
+
+
+class _Spent(Struct):
+    """What this process took: wall and CPU seconds, and the events that others had read before it."""
+
+    seconds: float
+    cpu_seconds: float
+    before: int
 
 
 def _open_store(plan: Plan, at_step: Callable[[str], None]) -> tuple[Store, float]:
@@ -95,9 +108,8 @@ def _open_store(plan: Plan, at_step: Callable[[str], None]) -> tuple[Store, floa
     if plan.out is not None:
         path = plan.out / STATE
         try:
-            plan.out.mkdir(parents=True, exist_ok=True)
             if plan.fresh:
-                for name in (STATE, f"{STATE}-wal", f"{STATE}-shm"):
+                for name in [STATE, f"{STATE}-wal", f"{STATE}-shm", *RESULTS]:
                     (plan.out / name).unlink(missing_ok=True)
             elif (plan.out / "summary.json").exists() and not path.exists():
                 raise StateError(f"{plan.out}: holds a finished replay; name another --out, or begin anew with --fresh")
@@ -110,12 +122,31 @@ def _open_store(plan: Plan, at_step: Callable[[str], None]) -> tuple[Store, floa
         key = load_key(Path(key_file) if key_file else default_key_file())
     else:
         key = os.urandom(32)
-    keep = KINDS if path is not None else ("alarms",)
-    store = Store(path, key, tuple(kind for kind in keep if kind != "labelled"), at_step)
-    return store, time.time()
+    keep = ("predictions", "alarms", "dead_letters") if path is not None else ("alarms",)
+    return Store(path, key, keep, at_step), time.time()
 
 
-def _finish(plan: Plan, store: Store, run: Run, chain: Chain, seconds: float, cpu: float) -> Results:
+@contextmanager
+def _locked(folder: Path | None) -> Iterator[None]:
+    """Has the output folder to itself, made where it is not there; raises StateError where another replay has it."""
+    if folder is None:
+        yield
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise StateError(f"{folder}: results cannot be written there: {error.strerror}") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise StateError(f"{folder}: another replay is at work there; wait for it, or name another --out") from None
+    finally:
+        os.close(handle)
+
+
+def _finish(plan: Plan, store: Store, run: Run, chain: Chain, spent: _Spent) -> Results:
     totals = chain.totals()
     board = chain.board
     assert board is not None  # noqa: S101 - task() always puts one in
@@ -128,8 +159,9 @@ def _finish(plan: Plan, store: Store, run: Run, chain: Chain, seconds: float, cp
         segments=board.segments(),
         alarms=alarms,
         unused=run.unused,
-        seconds=seconds,
-        cpu_seconds=cpu,
+        seconds=spent.seconds,
+        cpu_seconds=spent.cpu_seconds,
+        events_per_second=(totals.scoring.inputs.events - spent.before) / max(spent.seconds, 1e-9),
         peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         digest=chain.digest(),
     )

@@ -18,6 +18,9 @@ from stream.records import RECORDS, Alarm
 
 FILES = {"predictions": "predictions", "alarms": "alarms", "dead_letters": "dead-letters"}
 
+RESULTS = ["summary.json", *[f"{name}.{form}" for name in FILES.values() for form in ("jsonl", "parquet")]]
+"""Every file that a finished replay may leave."""
+
 
 class Results(Struct):
     """A replay's results; all figures are from after the warm-up."""
@@ -31,6 +34,7 @@ class Results(Struct):
     unused: dict[str, int]
     seconds: float
     cpu_seconds: float
+    events_per_second: float
     peak_rss_bytes: int
     digest: str
 
@@ -46,7 +50,7 @@ class Results(Struct):
             "joined": labels.joined,
             "predictions": inputs.predicted,
             "dead_letters": inputs.events_dead + inputs.labels_dead,
-            "events_per_second": inputs.events / self.seconds if self.seconds else None,
+            "events_per_second": self.events_per_second,
             "peak_rss_bytes": self.peak_rss_bytes,
             "digest": self.digest,
             "models": self.models,

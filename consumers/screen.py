@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
+import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -13,6 +14,7 @@ from consumers.plans import Plan
 from consumers.replay import replay
 from consumers.results import Results, check_form, figures_table
 from stream.config import Metrics
+from stream.errors import SourceError
 from stream.prequential import MODELS
 
 
@@ -56,6 +58,8 @@ def show(plan: Plan, metrics: Metrics, port: int | None, stop: Callable[[], bool
         results = replay(plan, [*listeners, Bar(progress, plan)], stop)
     if results is not None:
         report(console, plan, results)
+        if not results.totals.scoring.inputs.predicted:
+            raise SourceError(f"{plan.source.name}: no event could be predicted; the reasons stand above")
     return results
 
 
@@ -82,12 +86,18 @@ def report(console: Console, plan: Plan, results: Results) -> None:
     console.print(figures_table(results))
     scoring = results.totals.scoring
     inputs, labels = scoring.inputs, scoring.labels
+    if results.settings.kind != "multiclass":
+        console.print(f"positive class: {results.settings.classes[-1]}", highlight=False)
     console.print(
         f"{inputs.events:,} events = {inputs.predicted:,} predicted + {inputs.repeated:,} repeated + "
-        f"{inputs.events_dead:,} dead letters; {inputs.labels:,} labels: {labels.joined:,} joined, "
-        f"{labels.orphaned:,} orphaned, {labels.duplicate:,} duplicate, {labels.conflicting:,} conflicting, "
-        f"{inputs.labels_dead:,} dead letters, {scoring.early:,} early; {scoring.waiting:,} events still wait."
+        f"{inputs.events_dead:,} dead letters"
     )
+    waits = {"waiting": scoring.waiting, "early": scoring.early}
+    fates = {**msgspec.structs.asdict(labels), "dead letters": inputs.labels_dead, **waits}
+    shown = ", ".join(f"{count:,} {fate}" for fate, count in fates.items() if count)
+    console.print(f"{inputs.labels:,} labels; fates: {shown or '-'}", highlight=False)
+    for reason, count in sorted(scoring.reasons.items(), key=lambda item: -item[1])[:3]:
+        console.print(f"{count:,} dead letters: {reason}", highlight=False)
     for reason, count in sorted(results.unused.items(), key=lambda item: -item[1])[:3]:
         console.print(f"{count:,} warm-up rows left out: {reason}", highlight=False)
     if inputs.ahead:
@@ -104,7 +114,7 @@ def report(console: Console, plan: Plan, results: Results) -> None:
     verdict = results.totals.monitoring.verdict if results.totals.monitoring else None
     console.print(
         f"verdict: {verdict or '-'}; {len(alarms):,} alarms; "
-        f"{inputs.events / max(results.seconds, 1e-9):,.0f} events/s; "
+        f"{results.events_per_second:,.0f} events/s; "
         f"peak memory {results.peak_rss_bytes / 2**20:,.0f} MiB; digest {results.digest[:16]}"
     )
     if plan.out is not None:

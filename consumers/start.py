@@ -52,7 +52,7 @@ class Run:
 
     def _begin(self, identity: bytes, now: float) -> None:
         plan = self.plan
-        first = list(islice(self.rows(), max(LOOK_AT, plan.warm_up or 0)))
+        first = list(islice(self.rows(), max(LOOK_AT, Stream().warm_up if plan.warm_up is None else plan.warm_up)))
         tables = [fields for fields, _ in first if isinstance(fields, dict)]
         if not first:
             raise SourceError(f"{plan.source.name}: has no rows{' that --where keeps' if plan.where else ''}")
@@ -66,6 +66,7 @@ class Run:
         warm = stream.warm_up if plan.warm_up is None else plan.warm_up
         stream = msgspec.structs.replace(stream, fields=fields, warm_up=warm)
         check_stream(f"streams.{plan.name}", stream)
+        self._check_delay(stream, tables)
         numbered = not any(fields.event_id in row for row in tables)
         if plan.labels is not None:
             self._check_labels(fields, numbered)
@@ -120,6 +121,19 @@ class Run:
                 there = ", ".join(list(dict.fromkeys(name for row in tables for name in row))[:40])
                 raise SettingError(f"--map {name}", column, f"a column of the input; it has {there}")
 
+    def _check_delay(self, stream: Stream, tables: list[dict[str, Any]]) -> None:
+        seconds = self.plan.delay.seconds
+        if seconds is None:
+            return
+        if seconds > stream.labels.ttl:
+            wanted = f"no more than labels.ttl, {float(stream.labels.ttl):g} s: an event waits no longer for its label"
+            raise SettingError("--label-delay", seconds, wanted)
+        if not any(stream.fields.time in row for row in tables):
+            wanted = (
+                f"a number of events, as the rows have no time column {stream.fields.time!r} (name one: --map time=)"
+            )
+            raise SettingError("--label-delay", seconds, wanted)
+
     def _check_labels(self, fields: Fields, numbered: bool) -> None:
         if numbered:
             raise SettingError(
@@ -170,7 +184,7 @@ class Run:
         """The inputs from a position on."""
         maturity = self.settings.stream.labels.maturity
         if self.plan.labels is None:
-            return SideBySide(self.rows, self.decoder(), self.plan.delay, maturity, start)
+            return SideBySide(self.rows, self.decoder(), self.plan.delay, maturity, start, self.settings.warm_up)
         return TwoFiles(self.rows, self.plan.labels.rows, self.decoder(), maturity, start, self.skip)
 
     def task(self) -> Chain:

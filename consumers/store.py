@@ -19,8 +19,6 @@ from stream.records import Outputs
 
 SCHEMA = 1
 
-KINDS = ("predictions", "labelled", "alarms", "dead_letters")
-
 TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE journal (sequence INTEGER PRIMARY KEY, inputs INTEGER NOT NULL, skips BLOB NOT NULL);

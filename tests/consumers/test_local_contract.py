@@ -12,7 +12,7 @@ pytest.register_assert_rewrite("tests.consumers.contract")
 from consumers.local import LocalTransport  # noqa: E402 - asserts of the suite are rewritten when it is imported
 from consumers.order import Order, Position, TwoFiles  # noqa: E402
 from consumers.sources import Row  # noqa: E402
-from consumers.store import KINDS, Store  # noqa: E402
+from consumers.store import Store  # noqa: E402
 from consumers.testing import Ledger, ScriptedTransport  # noqa: E402
 from consumers.transport import Transport  # noqa: E402
 from consumers.worker import Worker  # noqa: E402
@@ -24,6 +24,8 @@ from stream.testing import RunningSum, said  # noqa: E402
 from tests.consumers.contract import INPUTS, Delivery, Durable, Handle, Make, Revocable  # noqa: E402
 
 KEY = b"k" * 32
+
+KINDS = ("predictions", "labelled", "alarms", "dead_letters")
 
 
 class Local(Handle):

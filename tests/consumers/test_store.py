@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from consumers.order import Position
-from consumers.store import KINDS, Journalled, Store
+from consumers.store import Journalled, Store
 from stream.errors import CommitFailed, Fenced, RotwatchError, StateError
 from stream.records import DeadLetter, Outputs, Prediction
 
 KEY = b"k" * 32
 
 Open = Callable[..., Store]
+
+KINDS = ("predictions", "labelled", "alarms", "dead_letters")
 
 
 @pytest.fixture
