@@ -138,10 +138,11 @@ def _locked(folder: Path | None) -> Iterator[None]:
     except OSError as error:
         raise StateError(f"{folder}: results cannot be written there: {error.strerror}") from error
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StateError(f"{folder}: another replay is at work there; wait for it, or name another --out") from None
         yield
-    except BlockingIOError:
-        raise StateError(f"{folder}: another replay is at work there; wait for it, or name another --out") from None
     finally:
         os.close(handle)
 

@@ -33,14 +33,15 @@ def find_stream(settings: Settings, name: str) -> Stream:
 
 
 def check_models(settings: Settings) -> None:
-    """See that every model and decoder that the settings name is there; raises SettingError."""
-    from stream import baseline, online
+    """See that every model and decoder that the settings name can be made and fits its stream; raises SettingError."""
+    from stream.factories import make_baseline, make_online
+    from stream.online import find
 
     for name, stream in settings.streams.items():
         key = f"streams.{name}"
         if not stream.online.startswith("field:"):
-            online.find(f"{key}.online", stream.online, online.FACTORIES)
+            make_online(key, stream)
         if stream.baseline != "none" and not stream.baseline.startswith("field:"):
-            online.find(f"{key}.baseline", stream.baseline, baseline.FACTORIES)
+            make_baseline(key, stream)
         if stream.decoder:
-            online.find(f"{key}.decoder", stream.decoder, {})
+            find(f"{key}.decoder", stream.decoder, {})

@@ -6,13 +6,16 @@ read again from its beginning, and then gives the same rows.
 
 import csv
 import gzip
+import re
 import sys
 import tempfile
 import weakref
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,7 +30,14 @@ Decoder = Callable[[bytes], Any]
 LONGEST_RECORD = 32 * 1024 * 1024
 """A longer line is cut here and becomes a dead letter: a file without line ends must not fill the memory."""
 
-SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+SUFFIXES = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".parquet": "parquet",
+}
 
 
 class Source:
@@ -57,6 +67,7 @@ def open_source(spec: str, form: str | None = None, decoder: Decoder | None = No
     if spec == "simulator:mail":
         from stream.simulators.mail import MailSimulator
 
+        _refuse(decoder, spec)
         return simulated(spec, lambda: MailSimulator().rows(20_000), 20_000)
     if spec == "-":
         return _stdin(form or "jsonl", decoder)
@@ -68,9 +79,15 @@ def open_source(spec: str, form: str | None = None, decoder: Decoder | None = No
     if not there:
         found = _river(spec)
         if found is not None:
+            _refuse(decoder, spec)
             return found
         raise SourceError(f"{spec}: no such file, and no data set of river.datasets has that name")
     return _file(path, form, decoder)
+
+
+def _refuse(decoder: Decoder | None, name: str) -> None:
+    if decoder is not None:
+        raise SourceError(f"{name}: the stream has a decoder, and decoders read JSON-lines-like files only")
 
 
 def _file(path: Path, form: str | None, decoder: Decoder | None) -> Source:
@@ -81,6 +98,8 @@ def _file(path: Path, form: str | None, decoder: Decoder | None) -> Source:
     form = form or next((SUFFIXES[suffix] for suffix in reversed(suffixes) if suffix in SUFFIXES), None)
     if form is None:
         raise SourceError(f"{path}: say what it holds with --input-format jsonl, csv or parquet")
+    if form != "jsonl":
+        _refuse(decoder, str(path))
     try:
         path.open("rb").close()
     except OSError as error:
@@ -88,17 +107,22 @@ def _file(path: Path, form: str | None, decoder: Decoder | None) -> Source:
     if form == "parquet":
         return _parquet(path)
     reader = _Counted(path, zipped=zipped)
-    return Source(str(path), lambda: _lines(reader.open(), form, decoder), reader.fraction)
+    return Source(str(path), lambda: _lines(str(path), reader.open(), form, decoder), reader.fraction)
 
 
 def simulated(name: str, make: Callable[[], Iterable[Any]], size: int) -> Source:
-    """A source of ``size`` rows that ``make`` begins anew each time."""
+    """A source of ``size`` rows that ``make`` begins anew each time; what it raises comes out as a SourceError."""
     seen = [0]
 
     def read() -> Iterator[Row]:
-        for index, row in enumerate(make()):
-            seen[0] = index + 1
-            yield dict(row), None
+        seen[0] = 0
+        try:
+            for row in make():
+                seen[0] += 1
+                yield dict(row), None
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise SourceError(f"{name}: no more rows can be read after {seen[0]}: {reason:.300}") from error
 
     return Source(name, read, lambda: seen[0] / size)
 
@@ -124,9 +148,9 @@ class _Counted:
         return None if self.file is None or self.file.closed else self.file.tell() / self.size
 
 
-def _lines(file: IO[bytes], form: str, decoder: Decoder | None) -> Iterator[Row]:
+def _lines(name: str, file: IO[bytes], form: str, decoder: Decoder | None) -> Iterator[Row]:
     try:
-        yield from _csv(file) if form == "csv" else _jsonl(file, decoder)
+        yield from _csv(name, file) if form == "csv" else _jsonl(file, decoder)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         yield RecordError("", f"the compressed file is damaged or cut off here, no more can be read: {error}"), b""
     except OSError as error:
@@ -160,7 +184,7 @@ def _decoded(decode: Decoder, line: bytes) -> dict[str, Any] | RecordError:
     return fields
 
 
-def _csv(file: IO[bytes]) -> Iterator[Row]:  # noqa: C901 - one branch a kind of broken row
+def _csv(name: str, file: IO[bytes]) -> Iterator[Row]:
     csv.field_size_limit(LONGEST_RECORD)
     taken: list[bytes] = []
 
@@ -169,8 +193,10 @@ def _csv(file: IO[bytes]) -> Iterator[Row]:  # noqa: C901 - one branch a kind of
             taken.append(line)
             yield line.decode("utf-8", errors="surrogateescape").removeprefix("\ufeff")
 
-    reader = csv.reader(lines())
-    header: list[str] | None = None
+    texts = lines()
+    first = next((line for line in texts if line.strip()), "")
+    reader = csv.reader(chain([first], texts), delimiter=_delimiter(first))
+    header = _header(name, reader)
     while True:
         taken.clear()
         try:
@@ -180,11 +206,7 @@ def _csv(file: IO[bytes]) -> Iterator[Row]:  # noqa: C901 - one branch a kind of
         except csv.Error as error:
             yield RecordError("", f"is no CSV row: {error}"), b"".join(taken)
             continue
-        if header is None:
-            header = cells
-            if not all(_is_utf8(cell) for cell in header):
-                raise SourceError("the CSV header is not UTF-8: convert the file first, e.g. with iconv")
-        elif cells:
+        if cells:
             raw = b"".join(taken).rstrip(b"\r\n")
             if len(cells) != len(header):
                 yield RecordError("", f"has {len(cells)} cells where the header has {len(header)}"), raw
@@ -192,6 +214,30 @@ def _csv(file: IO[bytes]) -> Iterator[Row]:  # noqa: C901 - one branch a kind of
                 yield RecordError("", "is not UTF-8"), raw
             else:
                 yield dict(zip(header, cells, strict=True)), raw
+
+
+def _delimiter(header: str) -> str:
+    """What separates the header's names: the most frequent outside quotes, a comma where there is none.
+
+    >>> _delimiter('a;"b,c,d";e')
+    ';'
+    """
+    bare = re.sub(r'"[^"]*"?', "", header)
+    return max(",;\t|", key=bare.count)
+
+
+def _header(name: str, reader: Iterator[list[str]]) -> list[str]:
+    try:
+        header = next(reader, [])
+    except csv.Error as error:
+        raise SourceError(f"{name}: the CSV header cannot be read: {error}") from error
+    if not all(_is_utf8(cell) for cell in header):
+        raise SourceError(f"{name}: the CSV header is not UTF-8: convert the file first, e.g. with iconv")
+    twice = [column for column, times in Counter(header).items() if times > 1]
+    if twice:
+        names = ", ".join(repr(column) for column in twice[:10])
+        raise SourceError(f"{name}: the CSV header names more than one column {names}: each needs a name of its own")
+    return header
 
 
 def _is_utf8(cell: str) -> bool:
@@ -258,6 +304,8 @@ class _Spool:
 def _stdin(form: str, decoder: Decoder | None) -> Source:
     if form == "parquet":
         raise SourceError("-: Parquet cannot be read from standard input; give the file's name")
+    if form == "csv":
+        _refuse(decoder, "standard input")
     spool = _Spool()
 
     class Tee:
@@ -278,4 +326,4 @@ def _stdin(form: str, decoder: Decoder | None) -> Source:
         def close(self) -> None:
             pass
 
-    return Source("standard input", lambda: _lines(Tee(), form, decoder), lambda: None)  # type: ignore[arg-type] # what _lines uses of a file
+    return Source("standard input", lambda: _lines("standard input", Tee(), form, decoder), lambda: None)  # type: ignore[arg-type] # as much of a file as _lines uses

@@ -257,6 +257,11 @@ def _check_models(key: str, stream: Stream) -> None:
             raise SettingError(f"{key}.{side}", spec, "a model's name, module:function, or field:NAME")
     if stream.baseline == "none" and stream.serving != "online":
         raise SettingError(f"{key}.serving", stream.serving, 'only "online" where baseline = "none"')
+    if stream.kind == "binary" and not stream.classes:
+        given = [side for side in ("online", "baseline") if getattr(stream, side).startswith("field:")]
+        if given:
+            wanted = f"both names, the one that {getattr(stream, given[0])} is the probability of last"
+            raise SettingError(f"{key}.classes", [], wanted)
     if stream.kind == "anomaly" and stream.serving == "blend":
         raise SettingError(f"{key}.serving", "blend", '"online" or "baseline": anomaly scores are no probabilities')
 

@@ -1,7 +1,7 @@
 """The warm-up: labelled rows from before the stream begins; they fit the baseline and pre-train the online model."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -9,11 +9,11 @@ import numpy as np
 from msgspec import Struct
 
 from stream import baseline as batch
-from stream import online
 from stream.baseline import Baseline
 from stream.config import Stream
 from stream.digest import digest
-from stream.errors import RecordError, RotwatchError, SettingError, TrainingError
+from stream.errors import RecordError, SettingError, TrainingError
+from stream.factories import guarded, make_baseline, make_online
 from stream.features import FeatureExtractor, ModelInput, Row
 from stream.given import GivenScore
 from stream.models import Models
@@ -70,14 +70,13 @@ def warm_up(key: str, stream: Stream, rows: Sequence[tuple[dict[str, Any], str |
     if stream.online.startswith("field:"):
         learner, name = GivenScore(stream.online.removeprefix("field:"), many), stream.online
     else:
-        factory = online.find(f"{key}.online", stream.online, online.FACTORIES)
-        with _guarded(f"the online model {stream.online}"):
-            learner = OnlineModel(factory(stream), stream.kind, len(stream.classes))
+        learner = OnlineModel(make_online(key, stream), stream.kind, len(stream.classes))
+        with guarded(f"the online model {stream.online}"):
             alerts[0].extend(_pretrain(learner, inputs, labels))
         name = f"{stream.online}-{digest([stream.features.columns, usable, labels])[:12]}"
     frozen, artifact = _baseline(key, stream, extractor, usable, labels, many)
     if isinstance(frozen, Baseline):
-        with _guarded(f"the baseline {stream.baseline}"):
+        with guarded(f"the baseline {stream.baseline}"):
             rows_seen = usable if stream.kind == "anomaly" else usable[:8]
             alerts[1].extend(frozen.score(extractor.frame(rows_seen)))
     models = Models(learner, name, frozen)
@@ -110,27 +109,12 @@ def _baseline(
         return GivenScore(stream.baseline.removeprefix("field:"), many), b""
     if stream.baseline == "none" or not rows:
         return None, b""
-    factory = online.find(f"{key}.baseline", stream.baseline, batch.FACTORIES)
-    with _guarded(f"the baseline {stream.baseline}"):
-        estimator = factory(stream)
+    estimator = make_baseline(key, stream)
+    with guarded(f"the baseline {stream.baseline}"):
         batch.fit(estimator, extractor.frame(rows), labels, stream.kind, len(stream.classes))
         artifact = batch.dump(estimator)
         # What scores is what the file holds, from the first event on: a restart scores with nothing else.
         return batch.load(artifact, stream.kind, batch.version(estimator)), artifact
-
-
-@contextmanager
-def _guarded(what: str) -> Iterator[None]:
-    """Makes one clear error of whatever a model, the user's own perhaps, raises while it is made ready."""
-    try:
-        yield
-    except RotwatchError:
-        raise
-    except Exception as error:
-        line = str(error).strip().splitlines()
-        raise TrainingError(
-            f"{what} cannot be made ready: {type(error).__name__}: {line[0] if line else ''}"
-        ) from error
 
 
 def name_classes(key: str, stream: Stream, labels: Sequence[str]) -> Stream:

@@ -260,7 +260,7 @@ def test_metrics_are_served_meanwhile(rotwatch):
 
 
 def test_the_demo_runs_and_prints_the_known_changes_beside_what_was_noticed(rotwatch):
-    code, out, _ = rotwatch("demo", "--events", "9000")
+    code, out, _ = rotwatch("demo", "--events", "8200")
     assert code == 0
     assert "What changed, and what was noticed" in out
     assert "8,000" in out

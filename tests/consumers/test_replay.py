@@ -61,7 +61,7 @@ def own_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def done(table: Source, folder: Path | None = None, /, **words: Any) -> tuple[Results, list[Prediction]]:
-    plan = Plan("mini", table, words.pop("stream", MINI), out=folder, worker=Worker(batch=64), **words)
+    plan = Plan("mini", table, words.pop("stream", MINI), out=folder, worker=Worker(batch=words.pop("batch", 64)), **words)
     results = replay(plan)
     assert results is not None
     assert results.totals.scoring.unbalanced() is None
@@ -230,7 +230,7 @@ def test_an_anomaly_stream_has_rankings_and_no_losses_of_probabilities(tmp_path)
         baseline="isolation-forest", serving="baseline", warm_up=300, alert_rate=0.05,
     )  # fmt: skip
     table = [{"v": (i * 37 % 101) / 101 + 9 * (i % 29 == 0), "w": i % 7, "label": int(i % 29 == 0)} for i in range(500)]
-    results, predictions = done(source(table), tmp_path / "a", stream=stream)
+    results, predictions = done(source(table), tmp_path / "a", stream=stream, batch=512)
     assert results.models["baseline"]["roc_auc"] > 0.9
     assert results.models["baseline"]["log_loss"] is None
     assert {p.label for p in predictions} == {"0", "1"}

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from consumers.sources import open_source
+from consumers.sources import open_source, simulated
 from stream.errors import RecordError, SourceError
 
 ROWS = [{"event_id": f"e{i}", "n": i / 4, "text": f'say "{i}", twice\nor more'} for i in range(5)]
@@ -124,3 +124,54 @@ def test_a_decoder_that_gives_no_table_is_a_record_error(tmp_path):
     [(found, raw)] = open_source(str(tmp_path / "a.jsonl"), decoder=lambda line: [line]).rows()
     assert isinstance(found, RecordError)
     assert raw == b"1"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", 'a,"b;c;d"\n1,2\n'),
+        ("a.csv", 'a;"b;c;d"\n1;2\n'),
+        ("a.csv", 'a|"b;c;d"\n1|2\n'),
+        ("a.tsv", 'a\t"b;c;d"\n1\t2\n'),
+    ],
+)
+def test_the_header_tells_by_what_the_cells_are_separated(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    assert [fields for fields, _ in open_source(str(tmp_path / name)).rows()] == [{"a": "1", "b;c;d": "2"}]
+
+
+def test_a_csv_of_one_column_keeps_the_separators_in_its_cells(tmp_path):
+    (tmp_path / "a.csv").write_text("a\n1;2|3\n")
+    assert [fields for fields, _ in open_source(str(tmp_path / "a.csv")).rows()] == [{"a": "1;2|3"}]
+
+
+def test_blank_lines_before_a_csv_header_are_skipped(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"\xef\xbb\xbf\r\n  \n\na,b\n1,2\n")
+    assert list(open_source(str(tmp_path / "a.csv")).rows()) == [({"a": "1", "b": "2"}, b"1,2")]
+
+
+def test_column_names_that_stand_twice_in_a_csv_header_are_refused_and_named(tmp_path):
+    (tmp_path / "a.csv").write_text("a,b,a,c,b\n1,2,3,4,5\n")
+    with pytest.raises(SourceError, match="a.csv: .*more than one column 'a', 'b'"):
+        list(open_source(str(tmp_path / "a.csv")).rows())
+
+
+@pytest.mark.parametrize("spec", ["a.csv", "a.tsv", "a.parquet", "Phishing", "simulator:mail", "-"])
+def test_a_decoder_for_what_has_no_lines_to_decode_is_refused(monkeypatch, tmp_path, spec):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.csv", "a.tsv", "a.parquet"):
+        Path(name).touch()
+    with pytest.raises(SourceError, match="JSON-lines-like files only"):
+        open_source(spec, "csv" if spec == "-" else None, decoder=json.loads)
+
+
+def test_whatever_stops_a_data_set_is_one_line():
+    def rows():
+        yield {"a": 1}
+        b"ok\n\xff".decode()
+
+    found = simulated("SMSSpam", rows, 2).rows()
+    assert next(found) == ({"a": 1}, None)
+    with pytest.raises(SourceError, match=r"^SMSSpam: no more rows can be read after 1: UnicodeDecodeError: .*$") as one:
+        next(found)
+    assert "\n" not in str(one.value)
