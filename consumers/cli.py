@@ -85,7 +85,9 @@ def replay(
         str | None, typer.Option(help="jsonl, csv or parquet, where the name does not say.")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew over what --out holds.")] = False,
-    metrics_port: Annotated[int | None, typer.Option(help="Serve /metrics, /livez and /readyz here meanwhile.")] = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Serve /metrics, /livez and /readyz here meanwhile.")
+    ] = None,
     baseline: Annotated[
         str | None, typer.Option(help="Use this baseline instead: a name, field:NAME, or none.")
     ] = None,

@@ -132,6 +132,6 @@ def _bind(host: str, port: int) -> _Server:
     except OSError as error:
         if error.errno in {errno.EADDRINUSE, errno.EACCES}:
             allowed = f"a port that is free on {host}, or 0 for any ({error.strerror})"
-            raise SettingError("metrics.port", port, allowed) from error
+            raise SettingError("--metrics-port", port, allowed) from error
         raise SettingError("metrics.host", host, f"an address of this machine ({error.strerror})") from error
     return server

@@ -112,7 +112,8 @@ class Run:
         fields = msgspec.structs.replace(Fields(), **self.plan.fields)
         if self.plan.labels is not None:
             raise SettingError("--stream", None, "a stream's name, where the labels are in a file of their own")
-        return infer(tables, fields, self.plan.ignore)
+        stream, self.left_out = infer(tables, fields, self.plan.ignore)
+        return stream
 
     def _check_mapped(self, tables: list[dict[str, Any]]) -> None:
         """See that each column that --map names is there; the label's may stand in a file of its own."""

@@ -4,7 +4,7 @@ A factory takes the stream's settings and gives an unfitted scikit-learn estimat
 ``FeatureExtractor.frame`` makes. Settings name one of FACTORIES, or ``module:function``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.tree._tree import Tree
 
 from stream.config import Features, Stream
 from stream.digest import digest
@@ -28,6 +29,9 @@ Factory = Callable[[Stream], Any]
 
 TRUSTED = ["numpy.dtype", "sklearn.tree._tree.Tree"]
 """Types beyond skops's own list that a baseline file may hold; fixed in code, since loading them runs theirs."""
+
+DEEPEST = 30
+"""An estimator nested deeper than this is not one that somebody fitted."""
 
 
 def columns(features: Features) -> ColumnTransformer:
@@ -107,11 +111,73 @@ def dump(estimator: Any) -> bytes:
 
 
 def load(data: bytes, kind: str, version: str) -> Baseline:
-    """Read a skops file; runs no code of its own. Raises StateError for one that holds other types."""
+    """Read a skops file; runs no code of its own. Raises StateError for one that holds other types or broken trees."""
     unknown = sorted(set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED))
     if unknown:
         raise StateError(f"the baseline's file holds types that are not trusted: {', '.join(unknown)}")
-    return Baseline(skops.io.loads(data, trusted=TRUSTED), kind, version)
+    estimator = skops.io.loads(data, trusted=TRUSTED)
+    for part in _parts(estimator):
+        _check_trees(part)
+    return Baseline(estimator, kind, version)
+
+
+def _parts(whole: Any) -> Iterator[Any]:
+    """Whatever an estimator holds, itself first: attributes, and members of containers."""
+    seen: set[int] = set()
+    waiting = [(whole, 0)]
+    while waiting:
+        part, depth = waiting.pop()
+        if id(part) in seen:
+            continue
+        if depth > DEEPEST:
+            raise StateError(f"the baseline's file is nested more than {DEEPEST} deep")
+        seen.add(id(part))
+        yield part
+        inner: list[Any] = list(getattr(part, "__dict__", {}).values())
+        if isinstance(part, dict):
+            inner += [*part, *part.values()]
+        elif isinstance(part, (list, tuple, set, frozenset)):
+            inner += part
+        elif isinstance(part, np.ndarray) and part.dtype == object:
+            inner += list(part.flat)
+        waiting += [(held, depth + 1) for held in inner if not isinstance(held, (str, bytes, float, int, type))]
+
+
+def _check_trees(part: Any) -> None:
+    """Check a tree, and that whoever hands rows to trees hands them rows that are wide enough.
+
+    Scoring follows a tree's numbers through memory without looking: a wrong one would end the process.
+    """
+    if isinstance(part, Tree):
+        _check_tree(part)
+    holds = getattr(part, "__dict__", {})
+    width = getattr(part, "n_features_in_", 0)
+    if isinstance(holds.get("tree_"), Tree) and holds["tree_"].n_features != width:
+        raise StateError("the baseline's file holds a tree for rows of another width")
+    inner = holds.get("estimators_", [])
+    inner = list(inner.flat if isinstance(inner, np.ndarray) else inner)
+    # An isolation forest hands each tree only the columns drawn for it.
+    drawn = holds.get("estimators_features_") or [range(width)] * len(inner)
+    for index, one in enumerate(inner):
+        tree = getattr(one, "tree_", None)
+        if isinstance(tree, Tree) and (index >= len(drawn) or tree.n_features > min(len(drawn[index]), width)):
+            raise StateError("the baseline's file holds a forest whose trees are for rows of another width")
+
+
+def _check_tree(tree: Any) -> None:
+    if tree.node_count < 1:
+        raise StateError("the baseline's file holds a tree without nodes")
+    left, right = tree.children_left, tree.children_right
+    leaf = left == -1
+    own = np.arange(tree.node_count)
+    sound = leaf == (right == -1)
+    for child in (left, right):
+        sound &= leaf | ((child > own) & (child < tree.node_count))
+    sound &= leaf | ((tree.feature >= 0) & (tree.feature < tree.n_features))
+    # A split of missing from present numbers has the threshold +inf.
+    sound &= np.isfinite(tree.threshold) | (~leaf & (tree.threshold == np.inf))
+    if not sound.all():
+        raise StateError(f"the baseline's file holds a broken tree: its node {int(np.argmin(sound))} points outside")
 
 
 def version(estimator: Any) -> str:

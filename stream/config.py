@@ -124,7 +124,6 @@ class Metrics(Struct, frozen=True, forbid_unknown_fields=True):
     """Where /metrics, /livez and /readyz answer."""
 
     host: str = "127.0.0.1"
-    port: int = 9464
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -147,8 +146,6 @@ def read(table: dict[str, Any]) -> Settings:
     for name, stream in settings.streams.items():
         check_stream(f"streams.{name}", stream)
     _at_least("worker.batch", settings.worker.batch, 1)
-    if not 0 <= settings.metrics.port <= 65535:
-        raise SettingError("metrics.port", settings.metrics.port, "a port, 0 to 65535")
     return settings
 
 

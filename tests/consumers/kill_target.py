@@ -15,6 +15,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 import consumers.replay
 import consumers.worker
 from consumers import logs
@@ -30,16 +32,18 @@ STREAM = Stream(
     features=Features(text=["subject", "body"]),
     online="logistic",
     baseline="logistic",
-    labels=Labels(ttl=Duration(3 * 3600)),
 )
 
 
 def plan(order: dict[str, Any]) -> Plan:
     """The replay that an order asks for."""
+    labels = Labels(
+        maturity=Duration(order.get("maturity", 0)), ttl=Duration(3 * 3600), capacity=order.get("capacity", 100_000)
+    )
     return Plan(
         name="spam",
         source=open_source(order["inputs"]),
-        stream=STREAM,
+        stream=replace(STREAM, labels=labels),
         labels=open_source(order["labels"]) if order.get("labels") else None,
         delay=Delay(**order.get("delay", {})),
         warm_up=500,

@@ -16,39 +16,69 @@ def rows(n: int = 200, **columns):
     [
         (lambda i: i / 3, "numeric"),
         (lambda i: str(i / 3), "numeric"),
-        (lambda i: "" if i % 5 else i, "numeric"),
-        (lambda i: None if i % 5 else i, "numeric"),
+        (lambda i: "" if i % 5 else -i, "numeric"),
+        (lambda i: None if i % 5 else -i, "numeric"),
+        (lambda _: 7, "numeric"),
+        (lambda _: "0.0", "numeric"),
+        (lambda i: i if i < 49 else None, "numeric"),
+        (lambda i: max(i, 1), "numeric"),
+        (lambda i: 1.5 if i else 10**400, "numeric"),
+        (lambda i: str(i % 9) if i else "1" * 5_000, "numeric"),
         (lambda i: bool(i % 3), "categorical"),
+        (lambda i: bool(i % 3) if i else "unknown", "categorical"),
         (lambda i: f"city {i % 7}", "categorical"),
+        (lambda i: f"{i % 190}" if i % 5 else f"mixed{i}", "text"),
         (lambda i: f"a mail about number {i}", "text"),
-        (lambda i: f"word{i}", "text"),
+        (lambda i: f"word{i // 2 * 2}", "categorical"),
         (lambda i: f"v{i % (MOST_CATEGORIES + 1)}", "text"),
         (lambda i: f"v{i % MOST_CATEGORIES}", "categorical"),
-        (lambda _: "always the same", None),
-        (lambda _: None, None),
-        (lambda i: [i], None),
-        (lambda i: {"a": i}, None),
-        (lambda i: 10**400 + i, "categorical"),
-        (lambda i: i if i % 2 else f"mixed with text {i}", "categorical"),
+        (lambda i: f"word{i}" if i < 49 else None, "categorical"),
+        (lambda i: 10**400 - i, "categorical"),
     ],
 )
 def test_a_column_is_told_by_what_it_holds(make, kind):
-    features = infer(rows(x=make, known=lambda i: i), Fields(), []).features
-    found = [name for name in ("text", "numeric", "categorical") if "x" in getattr(features, name)]
-    assert found == ([kind] if kind else [])
+    stream, left_out = infer(rows(x=make), Fields(), [])
+    assert [name for name in ("text", "numeric", "categorical") if "x" in getattr(stream.features, name)] == [kind]
+    assert left_out == {}
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda _: None, "always empty"),
+        (lambda _: "", "always empty"),
+        (lambda _: "always the same", "always the same"),
+        (lambda _: True, "always the same"),
+        (lambda i: [i], "nested values"),
+        (lambda i: {"a": i} if i == 100 else "b", "nested values"),
+        (lambda _: b"bytes", "neither numbers nor text"),
+        (lambda i: i if i % 2 else f"mixed with text {i}", "mixes numbers and text"),
+        (lambda i: "n/a" if i == 7 else i / 2, "mixes numbers and text"),
+        (lambda i: str(i) if i % 6 else "n/a", "mixes numbers and text"),
+        (lambda i: f"word{i}", "looks like an id: every value is different"),
+        (lambda i: f"word{i}" if i < 50 else None, "looks like an id: every value is different"),
+        (lambda i: 3 * i - 9, "looks like a counter: it only grows"),
+        (str, "looks like a counter: it only grows"),
+        (lambda i: i if i < 50 else None, "looks like a counter: it only grows"),
+        (lambda i: 10**400 + i, "looks like a counter: it only grows"),
+    ],
+)
+def test_a_column_that_says_nothing_is_left_out_with_the_reason(make, reason):
+    stream, left_out = infer(rows(x=make, known=float), Fields(), [])
+    assert stream.features.columns == ["known"]
+    assert left_out == {"x": reason}
 
 
 def test_id_time_label_and_ignored_columns_are_no_features():
-    found = infer(rows(event_id=str, time=float, a=float, b=float), Fields(), ["b"])
-    assert found.features.columns == ["a"]
+    stream, left_out = infer(rows(event_id=str, time=float, a=float, b=float), Fields(), ["b"])
+    assert stream.features.columns == ["a"]
+    assert left_out == {}
 
 
 def test_two_labels_make_it_binary_and_more_multiclass():
-    assert (infer(rows(a=float), Fields(), []).kind, infer(rows(a=float), Fields(), []).classes) == (
-        "binary",
-        ["0", "1"],
-    )
-    many = infer([{"y": f"c{i % 3}", "a": i} for i in range(90)], Fields(label="y"), [])
+    two, _ = infer(rows(a=float), Fields(), [])
+    assert (two.kind, two.classes) == ("binary", ["0", "1"])
+    many, _ = infer([{"y": f"c{i % 3}", "a": i} for i in range(90)], Fields(label="y"), [])
     assert (many.kind, many.classes) == ("multiclass", ["c0", "c1", "c2"])
 
 

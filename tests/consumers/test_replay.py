@@ -61,7 +61,9 @@ def own_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def done(table: Source, folder: Path | None = None, /, **words: Any) -> tuple[Results, list[Prediction]]:
-    plan = Plan("mini", table, words.pop("stream", MINI), out=folder, worker=Worker(batch=words.pop("batch", 64)), **words)
+    plan = Plan(
+        "mini", table, words.pop("stream", MINI), out=folder, worker=Worker(batch=words.pop("batch", 64)), **words
+    )
     results = replay(plan)
     assert results is not None
     assert results.totals.scoring.unbalanced() is None

@@ -172,6 +172,8 @@ def test_whatever_stops_a_data_set_is_one_line():
 
     found = simulated("SMSSpam", rows, 2).rows()
     assert next(found) == ({"a": 1}, None)
-    with pytest.raises(SourceError, match=r"^SMSSpam: no more rows can be read after 1: UnicodeDecodeError: .*$") as one:
+    with pytest.raises(
+        SourceError, match=r"^SMSSpam: no more rows can be read after 1: UnicodeDecodeError: .*$"
+    ) as one:
         next(found)
     assert "\n" not in str(one.value)

@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from sklearn.ensemble import GradientBoostingClassifier, IsolationForest, RandomForestClassifier, VotingClassifier
 from sklearn.linear_model import LinearRegression
+from sklearn.tree import DecisionTreeClassifier
 
 from stream import baseline
 from stream.config import Features, Stream
@@ -112,3 +114,92 @@ class SaysNan:
 def test_a_score_that_is_no_number_is_refused():
     with pytest.raises(ModelError, match="no number"):
         baseline.Baseline(SaysNan(), "binary", "v7").score(pd.DataFrame({"a": [1.0]}))
+
+
+def check(estimator):
+    for part in baseline._parts(estimator):
+        baseline._check_trees(part)
+
+
+def tampered(tree, **changes):
+    """A copy of a tree with other numbers in its nodes, or with another node_count."""
+    make, (_, classes, outputs), state = tree.__reduce__()
+    state = {**state, "nodes": state["nodes"].copy()}
+    width = changes.pop("width", tree.n_features)
+    state["node_count"] = changes.pop("node_count", state["node_count"])
+    for name, (at, value) in changes.items():
+        state["nodes"][name][at] = value
+    copied = make(width, classes, outputs)
+    copied.__setstate__(state)
+    return copied
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"left_child": (0, 10**9)},
+        {"right_child": (0, 10**9)},
+        {"left_child": (0, -2)},
+        {"right_child": (0, -1)},
+        {"left_child": (1, 0)},
+        {"left_child": (0, 0)},
+        {"feature": (0, 2)},
+        {"feature": (0, -2)},
+        {"threshold": (0, np.nan)},
+        {"threshold": (0, -np.inf)},
+        {"node_count": 0},
+        {"width": 7},
+    ],
+    ids=str,
+)
+def test_a_file_with_a_tree_that_points_outside_is_refused(changes):
+    estimator, _, _ = fitted("anomaly")
+    one = estimator[-1].estimators_[5]
+    one.tree_ = tampered(one.tree_)
+    baseline.load(baseline.dump(estimator), "anomaly", "v")
+    one.tree_ = tampered(one.tree_, **changes)
+    data = baseline.dump(estimator)
+    with pytest.raises(StateError, match="broken tree|another width|without nodes"):
+        baseline.load(data, "anomaly", "v")
+
+
+def test_a_forest_that_takes_narrower_rows_than_its_trees_is_refused():
+    x = np.random.default_rng(3).normal(size=(60, 4))
+    forest = IsolationForest(n_estimators=3, random_state=1).fit(x)
+    forest.n_features_in_ = 1
+    with pytest.raises(StateError, match="another width"):
+        baseline.load(baseline.dump(forest), "anomaly", "v")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: IsolationForest(n_estimators=3, max_features=2, random_state=1),
+        lambda: RandomForestClassifier(n_estimators=3, random_state=1),
+        lambda: VotingClassifier([(f"{i}", DecisionTreeClassifier(max_features=i)) for i in (1, 2, 3)]),
+        lambda: GradientBoostingClassifier(n_estimators=3, random_state=1),
+    ],
+)
+def test_forests_are_loaded_and_a_broken_tree_is_found_in_each(make):
+    x = np.random.default_rng(3).normal(size=(60, 4))
+    if not isinstance(make(), GradientBoostingClassifier):
+        x[::7, 1] = np.nan
+    forest = make().fit(x, np.isnan(x[:, 1]) | (x[:, 0] > 0))
+    parts = [part for part in baseline._parts({"deep": [(forest,)]}) if isinstance(part, baseline.Tree)]
+    assert len(parts) == 3
+    check(forest)
+    owner = next(part for part in baseline._parts(forest) if hasattr(part, "tree_"))
+    owner.tree_ = tampered(owner.tree_, left_child=(0, 10**9))
+    with pytest.raises(StateError, match="its node 0 points outside"):
+        check(forest)
+
+
+def test_what_is_nested_without_end_is_refused_and_a_circle_is_not():
+    circle = []
+    circle.append(circle)
+    assert len(list(baseline._parts(circle))) == 1
+    deep = []
+    for _ in range(100):
+        deep = [deep]
+    with pytest.raises(StateError, match="deep"):
+        list(baseline._parts(deep))

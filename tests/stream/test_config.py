@@ -89,8 +89,8 @@ def test_a_wrong_setting_of_a_stream_is_named_with_its_value_and_what_is_allowed
         ({"streams": {"s": 3}}, "streams.s", "a table"),
         ({"worker": {"batch": 0}}, "worker.batch", "at least 1"),
         ({"worker": {"checkpoint_every": "soon"}}, "worker.checkpoint_every", "a duration"),
-        ({"metrics": {"port": 70_000}}, "metrics.port", "0 to 65535"),
-        ({"metrics": {"prot": 1}}, "metrics.prot", "one of the keys host, port"),
+        ({"metrics": {"port": 1}}, "metrics.port", "one of the keys host"),
+        ({"metrics": {"prot": 1}}, "metrics.prot", "one of the keys host"),
     ],
 )
 def test_a_wrong_setting_outside_the_streams_is_named_too(table, key, allowed):

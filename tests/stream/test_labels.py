@@ -214,7 +214,7 @@ def life(
             half[0] += one.label == SPAM
             half[1] += 1
 
-    for index in range(40_000):
+    for index in range(28_000):
         rush = index >= 10_000
         now += 0.4 if rush and spread else 1.0
         while due and due[0][0] <= now:

@@ -280,7 +280,7 @@ class ScoringMachine(RuleBasedStateMachine):
 
 TestScoringMachine = ScoringMachine.TestCase
 TestScoringMachine.settings = settings(
-    max_examples=80,
+    max_examples=60,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
