@@ -160,6 +160,7 @@ def _finish(plan: Plan, store: Store, run: Run, chain: Chain, spent: _Spent) -> 
         segments=board.segments(),
         alarms=alarms,
         unused=run.unused,
+        left_out=run.settings.left_out,
         seconds=spent.seconds,
         cpu_seconds=spent.cpu_seconds,
         events_per_second=(totals.scoring.inputs.events - spent.before) / max(spent.seconds, 1e-9),

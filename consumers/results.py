@@ -32,6 +32,7 @@ class Results(Struct):
     segments: list[dict[str, Any]]
     alarms: list[Alarm]
     unused: dict[str, int]
+    left_out: dict[str, str]
     seconds: float
     cpu_seconds: float
     events_per_second: float

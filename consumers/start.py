@@ -44,6 +44,7 @@ class Run:
                 f"{plan.out}: holds a replay of other inputs or settings that has not ended; "
                 "name another --out, or begin anew with --fresh"
             )
+        self.left_out: dict[str, str] = {}
         self.rows = Rows(plan.source, plan.where, plan.limit)
         if known is None:
             self._begin(identity, now)
@@ -70,7 +71,7 @@ class Run:
         numbered = not any(fields.event_id in row for row in tables)
         if plan.labels is not None:
             self._check_labels(fields, numbered)
-        self.settings = Resolved(stream, warm, numbered, now)
+        self.settings = Resolved(stream, warm, numbered, now, self.left_out)
         rows = list(islice(self.rows(), warm + 1))
         if len(rows) <= warm:
             raise SourceError(
@@ -204,6 +205,7 @@ class Resolved(Struct):
     warm_up: int
     numbered: bool
     started: float
+    left_out: dict[str, str] = {}
 
 
 class Rows:

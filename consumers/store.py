@@ -3,6 +3,7 @@
 What decides how a replay goes on is sealed, and outputs carry a checksum: a damaged file is refused, not gone on from.
 """
 
+import secrets
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterator
@@ -71,7 +72,10 @@ class Store:
             for statement in TABLES.split(";"):
                 self.db.execute(statement)
             self.db.execute("INSERT INTO position VALUES (1, 0, 0, 0, 0)")
+            # Tells this replay from every other that is sealed with the same key.
+            self._put("run", secrets.token_hex(16).encode())
             self.db.execute(f"PRAGMA user_version = {SCHEMA}")
+        self.run = self.db.execute("SELECT value FROM meta WHERE name = 'run'").fetchone()[0].decode()
         # Each opening takes the state over: whoever had it before is fenced off at its next commit.
         self.epoch = 1 + self._epoch()
         self._put("epoch", str(self.epoch).encode())
@@ -83,7 +87,7 @@ class Store:
         if not rows:
             return None
         try:
-            return unseal(self.key, f"meta/{name}", bytes(rows[0][0]))
+            return unseal(self.key, f"{self.run}/meta/{name}", bytes(rows[0][0]))
         except (StateError, TypeError) as error:
             raise self._damaged(error) from error
 
@@ -108,7 +112,7 @@ class Store:
         try:
             self.db.execute("BEGIN IMMEDIATE")
             for name, value in meta.items():
-                self._put(name, seal(self.key, f"meta/{name}", value))
+                self._put(name, seal(self.key, f"{self.run}/meta/{name}", value))
             self._place(0, position)
             self._checkpoint(0, position, snapshot)
             self.db.execute("COMMIT")
@@ -170,7 +174,7 @@ class Store:
         )
 
     def _checkpoint(self, sequence: int, at: Position, snapshot: bytes) -> None:
-        sealed = seal(self.key, _place_of(sequence, at), snapshot)
+        sealed = seal(self.key, self._place_of(sequence, at), snapshot)
         self.db.execute(
             "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?, ?)",
             (sequence, at.events, at.labels, at.ended, sealed),
@@ -204,7 +208,7 @@ class Store:
         for sequence, events, labels, ended, sealed in self._rows(query):
             at = Position(events, labels, bool(ended))
             try:
-                return sequence, at, unseal(self.key, _place_of(sequence, at), sealed)
+                return sequence, at, unseal(self.key, self._place_of(sequence, at), sealed)
             except (StateError, TypeError) as error:
                 refused = str(error)
         raise self._damaged(f"It holds no checkpoint that can be used: {refused}")
@@ -221,6 +225,10 @@ class Store:
             raise self._damaged("Its journal has gaps")
         return found
 
+    def _place_of(self, sequence: int, at: Position) -> str:
+        """What a checkpoint's seal is bound to: this replay, and the place in it."""
+        return f"{self.run}/{sequence}/{at.events}/{at.labels}/{int(at.ended)}"
+
     def outputs(self, kind: str) -> Iterator[bytes]:
         """The JSON lines of one kind, in order, some batches' at a time."""
         try:
@@ -234,7 +242,3 @@ class Store:
     def close(self) -> None:
         """Let the file go."""
         self.db.close()
-
-
-def _place_of(sequence: int, at: Position) -> str:
-    return f"replay/{sequence}/{at.events}/{at.labels}/{int(at.ended)}"

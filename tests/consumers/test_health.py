@@ -158,7 +158,9 @@ def test_an_unfinished_request_does_not_hold_up_the_stop(registry: CollectorRegi
 
 
 def test_a_port_in_use_is_a_setting_error_that_names_it(server: HealthServer, told: Told) -> None:
-    with pytest.raises(SettingError, match=r"setting metrics\.port = \d+: must be a port that is free on 127\.0\.0\.1"):
+    with pytest.raises(
+        SettingError, match=r"setting --metrics-port = \d+: must be a port that is free on 127\.0\.0\.1"
+    ):
         HealthServer(CollectorRegistry(), told, "127.0.0.1", server.port).start()
 
 
