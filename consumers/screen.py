@@ -84,7 +84,7 @@ def report(console: Console, plan: Plan, results: Results) -> None:
             f"Read off the first rows: {results.settings.kind}; {'; '.join(p for p in parts if p[-2] != ':')}"
         )
     for column, reason in list(results.left_out.items())[:10]:
-        console.print(f"column {column} is left out: {reason}", highlight=False)
+        console.print(f"column {column} tells nothing: {reason}", highlight=False)
     console.print(figures_table(results))
     scoring = results.totals.scoring
     inputs, labels = scoring.inputs, scoring.labels

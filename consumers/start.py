@@ -62,6 +62,9 @@ class Run:
                 f"{plan.source.name}: none of its first {len(first)} rows can be read; the first: {first[0][0]}"
             )
         self._check_mapped(tables)
+        if plan.stream is not None:
+            absent = [name for name in plan.stream.features.columns if not any(name in row for row in tables)]
+            self.left_out = {name: f"it is in none of the first {len(tables):,} rows" for name in absent}
         stream = plan.stream or self._inferred(tables)
         fields = msgspec.structs.replace(stream.fields, **plan.fields)
         warm = stream.warm_up if plan.warm_up is None else plan.warm_up

@@ -43,23 +43,8 @@ def warm_up(key: str, stream: Stream, rows: Sequence[tuple[dict[str, Any], str |
     cannot be trained on.
     """
     stream = name_classes(key, stream, [label for _, label in rows if label is not None])
-    known = {name: index for index, name in enumerate(stream.classes)}
-    known.update({written: known[meant] for written, meant in stream.labels.values.items()})
     extractor = FeatureExtractor(stream.features)
-    usable: list[Row] = []
-    labels: list[int] = []
-    unused: dict[str, int] = {}
-    for fields, label in rows:
-        try:
-            row = extractor.row(fields)
-        except RecordError as error:
-            _count(unused, str(error))
-            continue
-        if label not in known:
-            _count(unused, "no label" if label is None else f"label {label[:80]!r} is none of {stream.classes}")
-            continue
-        usable.append(row)
-        labels.append(known[label])
+    usable, labels, unused = _usable(stream, extractor, rows)
     if rows and not usable:
         worst = max(unused, key=lambda reason: unused[reason])
         raise TrainingError(f"none of the {len(rows)} warm-up rows can be used; the most frequent reason: {worst}")
@@ -86,6 +71,34 @@ def warm_up(key: str, stream: Stream, rows: Sequence[tuple[dict[str, Any], str |
                 alerts[side].extend(_given(model, [fields for fields, _ in rows]))
         models.thresholds = (_threshold(stream, alerts[0]), _threshold(stream, alerts[1]))
     return WarmUp(stream, models, artifact, len(usable), unused)
+
+
+def _usable(
+    stream: Stream, extractor: FeatureExtractor, rows: Sequence[tuple[dict[str, Any], str | None]]
+) -> tuple[list[Row], list[int], dict[str, int]]:
+    """The rows that can be trained on, their class indices, and how many cannot, by the reason."""
+    known = {name: index for index, name in enumerate(stream.classes)}
+    known.update({written: known[meant] for written, meant in stream.labels.values.items()})
+    usable: list[Row] = []
+    labels: list[int] = []
+    unused: dict[str, int] = {}
+    for fields, label in rows:
+        try:
+            row = extractor.row(fields)
+        except RecordError as error:
+            _count(unused, str(error))
+            continue
+        if stream.kind == "anomaly" and label is None:
+            # Nothing learns from the labels of an anomaly stream: rows without one serve as well.
+            usable.append(row)
+            labels.append(-1)
+            continue
+        if label not in known:
+            _count(unused, "no label" if label is None else f"label {label[:80]!r} is none of {stream.classes}")
+            continue
+        usable.append(row)
+        labels.append(known[label])
+    return usable, labels, unused
 
 
 def _given(model: GivenScore, rows: Sequence[dict[str, Any]]) -> Iterator[Score]:

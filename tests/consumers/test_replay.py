@@ -271,3 +271,12 @@ def test_on_enron_the_online_model_beats_the_frozen_one_in_the_second_mailbox():
     assert second["online"]["log_loss"] < 0.1 < second["baseline"]["log_loss"]
     best = min(second[model]["log_loss"] for model in ("online", "baseline"))
     assert second["served"]["log_loss"] < best + 0.02
+
+
+def test_a_declared_column_that_the_rows_do_not_have_is_named(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(json.dumps({"body": f"word{i % 3} and more", "label": "hs"[i % 2]}) for i in range(200)))
+    stream = Stream(classes=["h", "s"], features=Features(text=["body", "subjekt"]))
+    results = replay(Plan("s", open_source(str(path)), stream, warm_up=50))
+    assert results is not None
+    assert results.left_out == {"subjekt": "it is in none of the first 200 rows"}

@@ -89,3 +89,17 @@ def test_an_anomaly_detector_flags_the_share_set_of_its_warm_up():
     frame = __import__("stream.features", fromlist=["x"]).FeatureExtractor(stream.features)
     scores = made.models.baseline.score(frame.frame([frame.row(fields) for fields, _ in warm]))
     assert 0.05 < sum(score >= made.models.thresholds[1] for score in scores) / 600 < 0.15
+
+
+def test_an_anomaly_stream_can_begin_without_any_label():
+    settings = Stream(
+        kind="anomaly",
+        classes=["usual", "odd"],
+        features=Features(numeric=["a"]),
+        online="half-space-trees",
+        baseline="isolation-forest",
+        serving="online",
+    )
+    made = warm_up("streams.s", settings, [({"a": float(i % 17)}, None) for i in range(300)])
+    assert made.used == 300
+    assert made.models.baseline is not None
