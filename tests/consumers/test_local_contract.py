@@ -7,21 +7,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
-pytest.register_assert_rewrite("tests.consumers.contract")
-
-from consumers.local import LocalTransport  # noqa: E402 - asserts of the suite are rewritten when it is imported
-from consumers.order import Order, Position, TwoFiles  # noqa: E402
-from consumers.sources import Row  # noqa: E402
-from consumers.store import Store  # noqa: E402
-from consumers.testing import Ledger, ScriptedTransport  # noqa: E402
-from consumers.transport import Transport  # noqa: E402
-from consumers.worker import Worker  # noqa: E402
-from stream.config import Fields  # noqa: E402
-from stream.decoding import RecordDecoder  # noqa: E402
-from stream.errors import CommitFailed, Fenced, RecordError  # noqa: E402
-from stream.records import DeadLetter, Event, Input, Label, Outputs, Prediction, Undecodable  # noqa: E402
-from stream.testing import RunningSum, said  # noqa: E402
-from tests.consumers.contract import INPUTS, Delivery, Durable, Handle, Make, Revocable  # noqa: E402
+from consumers.local import LocalTransport
+from consumers.order import Order, Position, TwoFiles
+from consumers.sources import Row
+from consumers.store import Store
+from consumers.testing import Ledger, ScriptedTransport
+from consumers.transport import Transport
+from consumers.worker import Worker
+from stream.config import Fields
+from stream.decoding import RecordDecoder
+from stream.errors import CommitFailed, Fenced, RecordError
+from stream.records import DeadLetter, Event, Input, Label, Outputs, Prediction, Undecodable
+from stream.testing import RunningSum, said
+from tests.consumers.contract import INPUTS, Delivery, Durable, Handle, Make, Revocable
 
 KEY = b"k" * 32
 
