@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-import numpy as np
 from msgspec.structs import replace
 
 from stream.config import Serving, Stream
@@ -19,7 +18,7 @@ from stream.errors import RecordError, StateError
 from stream.features import FeatureExtractor
 from stream.labels import IMPLIED, Entry, LabelJoin
 from stream.models import Models, Ready
-from stream.prequential import MODELS, LossTotals, Scored, scored
+from stream.prequential import Scored
 from stream.records import (
     DeadLetter,
     Event,
@@ -33,11 +32,10 @@ from stream.records import (
     Undecodable,
 )
 from stream.serving import Blend
-from stream.totals import DELAY_EDGES, MOST_REASONS, InputCounts, ScoringTotals
+from stream.tally import Tally
+from stream.totals import InputCounts, ScoringTotals
 
 SCHEMA = 1
-
-SKIP_WINDOW = 1_000
 
 NEVER = float("-inf")
 """The clock before the first time that is believed."""
@@ -63,13 +61,8 @@ class ScoringTask:
         self.blend = Blend(stream.blend_share)
         self.inputs = InputCounts()
         self.clock = NEVER
-        self.losses = {model: LossTotals() for model in MODELS}
+        self.tally = Tally()
         self.counted: dict[str, Scored] = {}
-        self.delays = np.zeros(len(DELAY_EDGES) + 1, dtype=np.int64)
-        self.delay_sum = 0.0
-        self.reasons: dict[str, int] = {}
-        self.fed = 0
-        self.skips: list[int] = []
 
     def feed(self, batch: Sequence[Input]) -> Outputs:
         """Take inputs in order and answer what is to be published.
@@ -79,7 +72,7 @@ class ScoringTask:
         """
         out = Outputs([], [], [], [])
         ready = self.models.ready(self._extractor, [record for record in batch if type(record) is Event])
-        self.fed += len(batch)
+        self.tally.fed += len(batch)
         for record in batch:
             kind = type(record)
             if kind is Event:
@@ -93,10 +86,10 @@ class ScoringTask:
         # What stays in the room is put to rest: earlier batches' events are already.
         for entry in self.join.newest(len(out.predictions)):
             entry.pack()
-        self._count_losses(out.labelled)
+        self.counted = self.tally.labelled(out.labelled, self.classes, self.stream.kind)
         return out
 
-    def _on_event(self, event: Event, ready: Ready | RecordError, out: Outputs) -> None:  # noqa: C901 - hot: calls cost more
+    def _on_event(self, event: Event, ready: Ready | RecordError, out: Outputs) -> None:  # noqa: C901 - hot
         event_id, join, models = event.event_id, self.join, self.models
         if event.ahead:
             self.inputs.ahead += 1
@@ -239,7 +232,7 @@ class ScoringTask:
             field = record.field
         else:
             self.inputs.skipped += 1
-            self.skips = [place for place in self.skips if place > self.fed - SKIP_WINDOW] + [self.fed]
+            self.tally.skipped()
         if record.source == "events":
             self.inputs.events_dead += 1
         elif record.source == "labels":
@@ -251,24 +244,11 @@ class ScoringTask:
 
     def _bury(self, letter: DeadLetter, out: Outputs) -> None:
         out.dead_letters.append(letter)
-        if letter.reason in self.reasons or len(self.reasons) < MOST_REASONS:
-            self.reasons[letter.reason] = self.reasons.get(letter.reason, 0) + 1
-
-    def _count_losses(self, labelled: list[Labelled]) -> None:
-        counted = [record for record in labelled if record.sampled and not record.correction]
-        self.counted = scored(counted, self.classes)
-        if not counted:
-            return
-        for model, batch in self.counted.items():
-            self.losses[model].update(batch.losses(self.stream.kind))
-        # A time ahead is not believed, so that a delay is never negative; an implied label took no time to come.
-        delays = np.array([max(0.0, record.label_time - record.time) for record in counted if not record.implied])
-        self.delay_sum += float(delays.sum())
-        self.delays += np.bincount(np.searchsorted(DELAY_EDGES, delays), minlength=len(self.delays))
+        self.tally.buried(letter.reason)
 
     def recent_skips(self) -> int:
-        """Skips among the last SKIP_WINDOW inputs: part of the state, so that restarts do not forget them."""
-        return sum(place > self.fed - SKIP_WINDOW for place in self.skips)
+        """Skips among the last 1,000 inputs."""
+        return self.tally.recent_skips()
 
     def totals(self) -> ScoringTotals:
         """An immutable copy of all counts, for publishing at a commit."""
@@ -282,13 +262,13 @@ class ScoringTask:
             early=len(self.join.early),
             oldest_age=0.0 if oldest is None or self.clock == NEVER else self.clock - oldest,
             clock=self.clock,
-            losses={m: (t.events, dict(t.sums), dict(t.decayed)) for m, t in self.losses.items()},
-            delays=self.delays.tolist(),
-            delay_sum=self.delay_sum,
+            losses={m: (t.events, dict(t.sums), dict(t.decayed)) for m, t in self.tally.losses.items()},
+            delays=self.tally.delays.tolist(),
+            delay_sum=self.tally.delay_sum,
             online_version=self.models.online_version,
             baseline_version=None if baseline is None else baseline.version,
             blend_weight=self.blend.weight if self.stream.serving == "blend" else None,
-            reasons=dict(self.reasons),
+            reasons=dict(self.tally.reasons),
         )
 
     def state(self) -> dict[str, Any]:
@@ -304,12 +284,7 @@ class ScoringTask:
             "blend": self.blend.weight,
             "inputs": msgspec.structs.astuple(self.inputs),
             "clock": self.clock,
-            "losses": self.losses,
-            "delays": self.delays,
-            "delay_sum": self.delay_sum,
-            "reasons": self.reasons,
-            "fed": self.fed,
-            "skips": self.skips,
+            "tally": self.tally,
         }
 
     def snapshot(self) -> bytes:
@@ -338,9 +313,7 @@ class ScoringTask:
         self.join.restore(state["join"])
         self.blend.weight = state["blend"]
         self.inputs = InputCounts(*state["inputs"])
-        self.clock, self.losses = state["clock"], state["losses"]
-        self.delays, self.delay_sum = state["delays"], state["delay_sum"]
-        self.reasons, self.fed, self.skips = state["reasons"], state["fed"], state["skips"]
+        self.clock, self.tally = state["clock"], state["tally"]
 
     def digest(self) -> str:
         """The canonical digest of the state."""
