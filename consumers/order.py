@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from consumers.sources import Row
+from consumers.lines import Row
 from stream.decoding import RecordDecoder
 from stream.errors import RecordError
 from stream.records import Event, Input, Label, Tick, Undecodable

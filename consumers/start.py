@@ -11,9 +11,10 @@ import msgspec
 from msgspec import Struct
 
 from consumers.infer import infer
+from consumers.lines import Row
 from consumers.order import Order, Position, SideBySide, TwoFiles
 from consumers.plans import Plan
-from consumers.sources import Row, Source
+from consumers.sources import Source
 from consumers.store import Store
 from stream import baseline
 from stream.chain import Chain

@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from consumers import sources
+from consumers import lines
 from consumers.cli import main
 
 GOOD = 160
@@ -196,7 +196,7 @@ def test_a_strange_record_is_predicted_and_disturbs_nobody(rotwatch, name):
 
 
 def test_a_record_longer_than_the_limit_is_cut_off_and_the_next_one_is_read(rotwatch, monkeypatch):
-    monkeypatch.setattr(sources, "LONGEST_RECORD", 10_000)
+    monkeypatch.setattr(lines, "LONGEST_RECORD", 10_000)
     Path("in.jsonl").write_bytes(with_bad([b'{"body": "' + b"x" * 50_000 + b'"}']))
     _, letters, predicted = replayed(rotwatch, "in.jsonl")
     assert predicted == GOOD_IDS

@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from consumers.lines import Row
 from consumers.local import LocalTransport
 from consumers.order import Order, Position, TwoFiles
-from consumers.sources import Row
 from consumers.store import Store
 from consumers.testing import Ledger, ScriptedTransport
 from consumers.transport import Transport

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consumers.lines import Row
 from consumers.order import PAST, Delay, Order, Position, SideBySide, TwoFiles
-from consumers.sources import Row
 from stream.config import Fields
 from stream.decoding import RecordDecoder
 from stream.errors import RecordError
