@@ -3,6 +3,7 @@
 import copy
 import hashlib
 from collections.abc import Iterator
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ class Run:
         identity = _identity(plan)
         if known is not None and store.get("identity") != identity:
             raise StateError(
-                f"{plan.out}: holds a replay of other inputs or settings that has not ended; "
+                f"{plan.out}: holds a replay of other inputs or settings, or begun by other code, that has not ended; "
                 "name another --out, or begin anew with --fresh"
             )
         self.left_out: dict[str, str] = {}
@@ -260,7 +261,18 @@ def _identity(plan: Plan) -> bytes:
     ]
     if plan.out is not None:
         parts += [_content(source.name) for source in (plan.source, plan.labels) if source is not None]
+        parts.append(_code())
     return dump(parts)
+
+
+def _code() -> str:
+    """A fingerprint of what computes: what was journalled must not be fed again through other code."""
+    print_of = hashlib.sha256()
+    for file in sorted(Path(baseline.__file__).parent.rglob("*.py")):
+        print_of.update(file.read_bytes())
+    for library in ("river", "scikit-learn", "numpy", "scipy", "pandas", "msgspec"):
+        print_of.update(f"{library} {version(library)}".encode())
+    return print_of.hexdigest()
 
 
 def _content(name: str) -> str | None:

@@ -20,7 +20,7 @@ from consumers.results import Results
 from consumers.settings import load
 from consumers.sources import Source, open_source, simulated
 from stream.config import Duration, Features, Labels, Stream, Worker
-from stream.errors import SourceError, TrainingError
+from stream.errors import SourceError, StateError, TrainingError
 from stream.records import Labelled, Prediction
 from stream.scoring import ScoringTask
 
@@ -280,3 +280,19 @@ def test_a_declared_column_that_the_rows_do_not_have_is_named(tmp_path):
     results = replay(Plan("s", open_source(str(path)), stream, warm_up=50))
     assert results is not None
     assert results.left_out == {"subjekt": "it is in none of the first 200 rows"}
+
+
+def test_a_replay_begun_by_other_code_is_not_gone_on_with(tmp_path, monkeypatch):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(json.dumps({"body": f"word{i % 3} and more", "label": "hs"[i % 2]}) for i in range(200)))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    stream = Stream(classes=["h", "s"], features=Features(text=["body"]))
+    plan = Plan("s", open_source(str(path)), stream, warm_up=50, out=tmp_path / "out", worker=Worker(batch=10))
+    stops = iter([False, False, False, True])
+    assert replay(plan, stop=lambda: next(stops)) is None
+    monkeypatch.setattr("consumers.start._code", lambda: "another")
+    with pytest.raises(StateError, match="begun by other code"):
+        replay(plan)
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert replay(plan) is not None
