@@ -28,51 +28,12 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from stream.config import Labels
-from stream.features import ModelInput, Row
+from stream.entry import EVICTED, EXPIRED, IMPLIED, JOINED, WAITING, Entry
 from stream.records import Prediction
-
-WAITING, JOINED, IMPLIED, EXPIRED, EVICTED = range(5)
 
 Fate = Literal["joined", "early", "orphaned", "duplicate", "conflicting"]
 
 ALL = 1 << 64
-
-
-class Entry(Struct, gc=False):
-    """One event as the tables keep it; ``row`` and the model's input are dropped once nobody needs them.
-
-    ``x`` is the online model's input while the batch that brought the event lasts, ``packed`` the same at rest: a
-    dict of words is ten times larger. ``arrived`` is the task's clock when the event came. ``label`` is the first
-    label, which is learned from, ``last`` the last that contradicted what was known.
-    """
-
-    prediction: Prediction
-    position: int
-    arrived: float
-    row: Row | None = None
-    x: ModelInput | None = None
-    packed: bytes | None = None
-    state: int = WAITING
-    label: int = -1
-    label_time: float = 0.0
-    last: int = -1
-    last_time: float = 0.0
-
-    def pack(self) -> None:
-        """Put the model's input to rest; the same numbers come back, bit for bit."""
-        if self.x is not None:
-            self.packed = msgspec.msgpack.encode(self.x)
-            self.x = None
-
-    def unpacked(self) -> ModelInput:
-        """The online model's input."""
-        if self.x is not None:
-            return self.x
-        return msgspec.msgpack.decode(self.packed or b"\x80", type=ModelInput)
-
-    def drop(self) -> None:
-        """Forget what only the waiting needed."""
-        self.row = self.x = self.packed = None
 
 
 NOBODY: tuple[Entry, ...] = ()

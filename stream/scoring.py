@@ -14,9 +14,10 @@ from msgspec.structs import replace
 
 from stream.config import Serving, Stream
 from stream.digest import digest
+from stream.entry import IMPLIED, Entry
 from stream.errors import RecordError, StateError
 from stream.features import FeatureExtractor
-from stream.labels import IMPLIED, Entry, LabelJoin
+from stream.labels import LabelJoin
 from stream.models import Models, Ready
 from stream.prequential import Scored
 from stream.records import (
@@ -89,7 +90,7 @@ class ScoringTask:
         self.counted = self.tally.labelled(out.labelled, self.classes, self.stream.kind)
         return out
 
-    def _on_event(self, event: Event, ready: Ready | RecordError, out: Outputs) -> None:  # noqa: C901 - hot
+    def _on_event(self, event: Event, ready: Ready | RecordError, out: Outputs) -> None:  # noqa: C901 - hot: one piece
         event_id, join, models = event.event_id, self.join, self.models
         if event.ahead:
             self.inputs.ahead += 1

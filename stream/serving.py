@@ -63,7 +63,7 @@ class Blend:
             o = online if EPSILON < online < TOP else clip(online)
             b = baseline if EPSILON < baseline < TOP else clip(baseline)
             return w * b + (1.0 - w) * o
-        mixed = [w * clip(b) + (1.0 - w) * clip(o) for o, b in zip(online, baseline, strict=True)]  # type: ignore[arg-type]
+        mixed = [w * clip(b) + (1.0 - w) * clip(o) for o, b in zip(online, baseline, strict=True)]  # type: ignore[arg-type] # lists
         total = sum(mixed)
         return [share / total for share in mixed]
 

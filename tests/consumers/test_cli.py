@@ -1,11 +1,7 @@
 """The commands, from their words to what they print and write."""
 
-import io
 import json
-import logging
 import re
-import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +10,6 @@ import jsonschema
 import msgspec
 import pytest
 
-from consumers.cli import main
 from stream.records import Prediction
 
 Run = Callable[..., tuple[int, str, str]]
@@ -27,32 +22,6 @@ SUMMARY = [
 ]  # fmt: skip
 EXTRA = ["verdict", "fates", "warm_up_unused", "versions", "cpu_seconds"]
 FIGURES = ["errors", "accuracy", "balanced_accuracy", "log_loss", "brier", "roc_auc", "average_precision"]
-
-
-@pytest.fixture
-def rotwatch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    """Runs the command in this process; anything but an exit code ends the test."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words: object, stdin: bytes = b"") -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["rotwatch", *map(str, words)])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        code: Any = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code or 0
-        finally:
-            logging.captureWarnings(False)
-            for number, handler in before.items():
-                signal.signal(number, handler)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
 
 
 def lines(name: str) -> list[dict[str, Any]]:

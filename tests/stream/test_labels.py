@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from stream.config import Duration, Labels
-from stream.labels import ALL, EVICTED, JOINED, Entry, LabelJoin
+from stream.entry import EVICTED, JOINED, Entry
+from stream.labels import ALL, LabelJoin
 from stream.records import Prediction
 
 HAM, SPAM = 0, 1

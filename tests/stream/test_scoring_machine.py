@@ -13,7 +13,7 @@ from river import base, linear_model, optim
 
 from stream.baseline import Baseline
 from stream.config import Stream
-from stream.labels import JOINED
+from stream.entry import JOINED
 from stream.models import Models
 from stream.online import OnlineModel
 from stream.records import Event, Input, Label, Labelled, Outputs, Prediction, Skip, Tick, Undecodable
