@@ -27,19 +27,22 @@ class Bar(Observer):
         self.task = progress.add_task(plan.name, total=1.0)
         self.began = time.monotonic()
         self.shown = 0.0
+        self.before: int | None = None
 
     def committed(self, task: str, totals: Any, inputs: int, seconds: dict[str, float]) -> None:
         """Redraw, at most ten times a second."""
         now = time.monotonic()
+        scoring = totals.scoring
+        events = scoring.inputs.events
+        if self.before is None:
+            self.before = events  # read before this process went on with the replay
         if now - self.shown < 0.1:
             return
         self.shown = now
-        scoring = totals.scoring
-        events = scoring.inputs.events
         errors = " ".join(
             f"{model} {decayed['error']:.1%}" for model in MODELS[:2] if (decayed := scoring.losses[model][2])
         )
-        rate = events / max(now - self.began, 1e-9)
+        rate = (events - self.before) / max(now - self.began, 1e-9)
         text = f"{events:,} events, {rate:,.0f}/s" + (f", recent error: {errors}" if errors else "")
         self.progress.update(self.task, completed=self.plan.source.fraction() or 0.0, description=text)
 
