@@ -169,6 +169,7 @@ def _finish(plan: Plan, store: Store, run: Run, chain: Chain, spent: _Spent) -> 
     )
     if plan.out is not None:
         write_results(plan.out, results, store, plan.form)
+        store.close()  # takes its side files away with it, so that a kill leaves either the state or only results
         for name in (STATE, f"{STATE}-wal", f"{STATE}-shm"):
             (plan.out / name).unlink(missing_ok=True)
     return results
