@@ -1,7 +1,7 @@
 """Scorer, monitor and scoreboard chained in one process, as a replay runs them: itself a task."""
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -10,6 +10,7 @@ from stream.monitoring import MonitoringTask, MonitoringTotals
 from stream.records import Input, Outputs
 from stream.scoreboard import Scoreboard
 from stream.scoring import ScoringTask
+from stream.snapshot import Snapshot
 from stream.totals import ScoringTotals
 
 
@@ -34,7 +35,7 @@ class Chain:
         if self.board is not None:
             self.board.update(out.labelled, self.scoring.counted)
         if self.monitoring is not None:
-            out.alarms.extend(self.monitoring.feed(out.labelled))
+            out.alarms.extend(self.monitoring.feed(out.labelled).alarms)
         return out
 
     def recent_skips(self) -> int:
@@ -45,17 +46,18 @@ class Chain:
         """An immutable copy of all counts."""
         return ChainTotals(self.scoring.totals(), None if self.monitoring is None else self.monitoring.totals())
 
-    def snapshot(self) -> bytes:
+    def snapshot(self) -> Snapshot:
         """All states in one; holds pickles, so whoever stores it must authenticate it."""
-        monitoring = None if self.monitoring is None else self.monitoring.state()
-        return pickle.dumps((self.scoring.state(), monitoring, self.board), protocol=5)
+        scoring = self.scoring.snapshot()
+        monitoring = None if self.monitoring is None else self.monitoring.snapshot().body
+        return Snapshot(pickle.dumps((scoring.body, monitoring, self.board), protocol=5), scoring.segments)
 
-    def restore(self, snapshot: bytes) -> None:
+    def restore(self, body: bytes, segments: Mapping[str, bytes]) -> None:
         """Take up a snapshot's state; raises StateError where a part does not fit."""
-        scoring, monitoring, self.board = pickle.loads(snapshot)  # noqa: S301 - authenticated by whoever stores it: consumers/seal.py
-        self.scoring.take_up(scoring)
+        scoring, monitoring, self.board = pickle.loads(body)  # noqa: S301 - authenticated by whoever stores it: consumers/seal.py
+        self.scoring.restore(scoring, segments)
         if self.monitoring is not None:
-            self.monitoring.take_up(monitoring)
+            self.monitoring.restore(monitoring, {})
 
     def digest(self) -> str:
         """The canonical digest of all states."""

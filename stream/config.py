@@ -9,6 +9,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct, field
 
+from stream.broker import Kafka as Kafka  # noqa: PLC0414 - a part of the settings, exported from here
+from stream.broker import check_kafka
 from stream.duration import Duration
 from stream.errors import SettingError
 from stream.explain import explain
@@ -21,7 +23,10 @@ MOST_SEED = 2**32 - 1
 
 
 class Topics(Struct, frozen=True, forbid_unknown_fields=True):
-    """Names of a stream's topics; an empty one is ``STREAM.KIND``."""
+    """Names of a stream's topics; an empty one is ``STREAM.KIND``.
+
+    ``labelled_retention``: the training log keeps its records so long.
+    """
 
     events: str = ""
     labels: str = ""
@@ -30,6 +35,8 @@ class Topics(Struct, frozen=True, forbid_unknown_fields=True):
     profiles: str = ""
     alarms: str = ""
     dead_letters: str = ""
+    state: str = ""
+    labelled_retention: Duration = Duration(90 * 86400)
 
 
 class Fields(Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,13 +96,15 @@ class Stream(Struct, frozen=True, forbid_unknown_fields=True):
     warm-up. ``positive`` is the class that binary scores are the probability of (the last one unless named).
     ``online`` and ``baseline`` name a factory, ``module:function``, or ``field:NAME`` for a score that each event
     brings along; ``baseline = "none"`` runs the online model alone. ``alert_rate``: share of events that an
-    anomaly detector flags. ``recent_ids``: a repeated event is known again within so many events.
+    anomaly detector flags. ``recent_ids``: a repeated event is known again within so many events. ``partitions``: of
+    each of the stream's topics.
     """
 
     kind: Kind = "binary"
     classes: list[str] = []
     positive: str = ""
     topics: Topics = field(default_factory=Topics)
+    partitions: int = 1
     fields: Fields = field(default_factory=Fields)
     decoder: str = ""
     features: Features = field(default_factory=Features)
@@ -113,9 +122,13 @@ class Stream(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Worker(Struct, frozen=True, forbid_unknown_fields=True):
-    """How a process runs: inputs (events and labels) a batch, and how far apart its checkpoints are."""
+    """How a process runs: inputs (events and labels) a batch, and how far apart its checkpoints are.
+
+    ``commit_every``: a batch is cut so that feeding it takes about so long.
+    """
 
     batch: int = 1_024
+    commit_every: Duration = Duration(0.25)
     checkpoint_every: Duration = Duration(10)
     checkpoint_key_file: str = ""
 
@@ -132,6 +145,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     streams: dict[str, Stream] = {}
     worker: Worker = field(default_factory=Worker)
     metrics: Metrics = field(default_factory=Metrics)
+    kafka: Kafka = field(default_factory=Kafka)
 
 
 def read(table: dict[str, Any]) -> Settings:
@@ -145,7 +159,11 @@ def read(table: dict[str, Any]) -> Settings:
         raise explain(table, str(error), Settings, _convert_other) from None
     for name, stream in settings.streams.items():
         check_stream(f"streams.{name}", stream)
-    _at_least("worker.batch", settings.worker.batch, 1)
+    worker = settings.worker
+    _at_least("worker.batch", worker.batch, 1)
+    if not 0.01 <= worker.commit_every <= 10:
+        raise SettingError("worker.commit_every", float(worker.commit_every), "10 ms to 10 s")
+    check_kafka(settings.kafka)
     return settings
 
 
@@ -187,7 +205,10 @@ def check_stream(key: str, stream: Stream) -> None:
         _at_least(f"{key}.{name}", getattr(stream, name), 0)
     if stream.seed > MOST_SEED:
         raise SettingError(f"{key}.seed", stream.seed, f"at most {MOST_SEED}")
-    _at_least(f"{key}.recent_ids", stream.recent_ids, 1)
+    for name in ("recent_ids", "partitions"):
+        _at_least(f"{key}.{name}", getattr(stream, name), 1)
+    if not stream.topics.labelled_retention:
+        raise SettingError(f"{key}.topics.labelled_retention", 0, "more than 0: it is the training log")
     _at_least(f"{key}.labels.capacity", stream.labels.capacity, 16)
     _at_least(f"{key}.features.text_cap", stream.features.text_cap, 1)
     if not 8 <= stream.features.hash_bits <= 24:

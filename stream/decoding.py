@@ -1,12 +1,15 @@
-"""From a user's record, a table of fields, to an Event and a Label, by the stream's field mapping."""
+"""From a user's record, a table of fields, to an Event and a Label, by the field mapping; a scorer's, from its JSON."""
 
 import math
+import re
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from stream.config import Fields
 from stream.errors import RecordError
-from stream.records import Event, Label
+from stream.records import Event, Label, Labelled, Undecodable
 
 LONGEST_ID = 512
 
@@ -15,7 +18,8 @@ class RecordDecoder:
     """Reads id, time and label out of a record's fields.
 
     ``received`` is the moment of receipt, in seconds since the epoch: a time more than ``max_ahead`` seconds past it is
-    marked as ahead. ``numbered`` makes the ids of records that carry none, out of their offset.
+    marked as ahead. That limit is the attribute ``latest``, which may be set anew for records that were received later.
+    ``numbered`` makes the ids of records that carry none, out of their offset.
 
     >>> decoder = RecordDecoder(Fields(), received=1e9, max_ahead=3600)
     >>> event = decoder.event({"event_id": 7, "time": "2001-01-01T00:00:00Z"}, offset=0, fallback_time=0.0)
@@ -103,6 +107,25 @@ class RecordDecoder:
         except (ValueError, OverflowError):
             wanted = "seconds since the epoch or a date and time such as 2024-01-31T12:00:00Z"
             raise RecordError(name, f"must be {wanted}, not {value!r:.60}") from None
+
+
+def decode_labelled(raw: bytes, offset: int) -> Labelled | Undecodable:
+    """A labelled record as a scorer published it, or what is wrong with it, with the name of the field.
+
+    >>> wrong = decode_labelled(b'{"event_id": "a", "time": "noon"}', 7)
+    >>> wrong.field, wrong.reason
+    ('time', "field 'time': Expected `float`, got `str`")
+    """
+    try:
+        return _labelled(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        reason, _, path = str(error).partition(" - at `$")
+        missing = re.search(r"missing required field `(\w+)`", reason)
+        field = missing[1] if missing else re.sub(r"^\.|`$", "", path)
+        return Undecodable("labelled", str(RecordError(field, reason)), field, offset, raw)
+
+
+_labelled = msgspec.json.Decoder(Labelled).decode
 
 
 def _is_number(value: str) -> bool:

@@ -70,3 +70,7 @@ class Fenced(TransportError):  # noqa: N818 - the broker's own word for it
 
 class CommitFailed(TransportError):  # noqa: N818 - says what happened, as the worker reads it
     """Nothing of the batch was made durable; recover the task and go on."""
+
+
+class Unavailable(TransportError):  # noqa: N818 - says what happened, as the worker reads it
+    """The broker or the disk does not answer now; try again."""

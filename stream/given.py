@@ -11,6 +11,9 @@ from stream.errors import RecordError
 from stream.features import ModelInput
 from stream.records import Score
 
+GIVEN = "field:"
+"""How a setting, and a version, names a score that each event carries; the field's name follows."""
+
 
 class GivenScore:
     """Reads a score out of an event; it neither scores nor learns by itself.
@@ -24,7 +27,7 @@ class GivenScore:
     def __init__(self, field: str, classes: list[str]) -> None:
         self.field = field
         self.classes = classes
-        self.version = f"field:{field}"
+        self.version = f"{GIVEN}{field}"
 
     def read(self, fields: dict[str, Any]) -> Score:
         """The event's score; raises RecordError where it is none."""

@@ -19,7 +19,7 @@ late, may have left before others like it were evicted. While there is such pres
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Literal
 
@@ -27,9 +27,11 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import astuple
 
+from stream import segments
 from stream.config import Labels
 from stream.entry import EVICTED, EXPIRED, IMPLIED, JOINED, WAITING, Entry
-from stream.records import Prediction
+from stream.segments import Tables
+from stream.snapshot import Snapshot
 
 Fate = Literal["joined", "early", "orphaned", "duplicate", "conflicting"]
 
@@ -79,6 +81,8 @@ class LabelJoin:
         self.early: OrderedDict[str, Early] = OrderedDict()
         self.counts = LabelCounts()
         self.waiting = 0
+        self.admitted = 0
+        self.begun: tuple[int, float] | None = None
         self.threshold = ALL
         self.pressed: float | None = None
         self._holds = settings.maturity > 0
@@ -90,6 +94,8 @@ class LabelJoin:
     def admit(self, entry: Entry) -> Sequence[Entry]:
         """Let a predicted event wait; answers the labelled entries that leave before their time because of it."""
         event_id = entry.prediction.event_id
+        entry.number = self.admitted
+        self.admitted += 1
         self.recent[event_id] = entry
         if len(self.recent) > self.recent_ids:
             self.recent.popitem(last=False)
@@ -136,7 +142,8 @@ class LabelJoin:
 
     def begin(self, clock: float) -> None:
         """Set the first clock: what came before anything moved it has arrived now."""
-        for table in (self.young, self.overdue):
+        self.begun = self.admitted, clock
+        for table in (self.young, self.overdue, self.recent):
             for entry in table.values():
                 entry.arrived = clock
         for early in self.early.values():
@@ -236,32 +243,38 @@ class LabelJoin:
         entry.state = EVICTED
         entry.drop()
 
-    def snapshot(self) -> bytes:
-        """All of it as bytes, the same for equal states."""
-        entries = {**self.young, **self.overdue, **self.recent}
-        order = {event_id: index for index, event_id in enumerate(entries)}
-        tables = [[order[event_id] for event_id in t] for t in (self.young, self.overdue, self.recent)]
-        # Values without their names: of a hundred thousand remembered events the names would be half the bytes.
-        rows = [(astuple(entry.prediction), *astuple(entry)[1:]) for entry in entries.values()]
-        counts = astuple(self.counts)
-        rest = (list(self.early.items()), counts, self.waiting, self.threshold - 1, self.pressed)
-        return msgspec.msgpack.encode((rows, tables, *rest))
+    def snapshot(self) -> Snapshot:
+        """All of it; taken between batches."""
+        entries = segments.snapshot(self._tables())
+        return Snapshot(msgspec.msgpack.encode((entries.body, *self._rest())), entries.segments)
 
-    def restore(self, snapshot: bytes) -> None:
-        """Take up a snapshot's state in place of this one's."""
-        rows, tables, early, counts, self.waiting, threshold, self.pressed = msgspec.msgpack.decode(snapshot)
-        same: dict[Any, Any] = {}
-        entries = []
-        for prediction, *rest in rows:
-            # Class names and versions are few: one string of each is enough.
-            shared = [same.setdefault(value, value) if type(value) is str else value for value in prediction[2:]]
-            entries.append(Entry(Prediction(*prediction[:2], *shared), *rest))
+    def restore(self, body: bytes, kept: Mapping[str, bytes]) -> None:
+        """Take up a snapshot's state in place of this one's; raises StateError where a segment is missing."""
+        entries, early, counts, self.waiting, threshold, self.pressed = msgspec.msgpack.decode(body)
+        tables = segments.restore(entries, kept)
         self.counts = LabelCounts(*counts)
         self.threshold = threshold + 1
+        self.admitted, self.begun = tables.admitted, tables.begun
         self.young, self.overdue, self.recent = (
-            OrderedDict((entries[index].prediction.event_id, entries[index]) for index in table) for table in tables
+            OrderedDict((entry.prediction.event_id, entry) for entry in table)
+            for table in (tables.young, tables.overdue, tables.recent)
         )
         self.early = OrderedDict((event_id, Early(*values)) for event_id, values in early)
+
+    def digest(self) -> str:
+        """The sha256 of the contents: lists in their order, floats bit by bit."""
+        made = hashlib.sha256(msgspec.msgpack.encode(self._rest()))
+        for part in segments.contents(self._tables()):
+            made.update(part)
+        return made.hexdigest()
+
+    def _tables(self) -> Tables:
+        young, overdue, recent = (list(table.values()) for table in (self.young, self.overdue, self.recent))
+        return Tables(young, overdue, recent, self.admitted, self.begun)
+
+    def _rest(self) -> tuple[Any, ...]:
+        early = [(event_id, astuple(early)) for event_id, early in self.early.items()]
+        return early, astuple(self.counts), self.waiting, self.threshold - 1, self.pressed
 
 
 def _hash(event_id: str) -> int:

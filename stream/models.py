@@ -1,14 +1,15 @@
 """The models that score a stream, and what they make of a batch before it is gone through event by event."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import repeat
 
 from msgspec import Struct
 
-from stream.baseline import Baseline
-from stream.errors import RecordError
+from stream.baseline import Baseline, load
+from stream.config import Stream
+from stream.errors import RecordError, StateError
 from stream.features import FeatureExtractor, ModelInput, Row
-from stream.given import GivenScore
+from stream.given import GIVEN, GivenScore
 from stream.online import OnlineModel
 from stream.records import Event, Score
 
@@ -19,13 +20,43 @@ class Models(Struct):
     """What scores a stream's events, and where each anomaly detector's alarm begins.
 
     ``online_version`` names the online model's recipe and warm-up, not what it has learned since.
-    ``thresholds`` are (online, baseline): an event scored at or above is called positive.
+    ``thresholds`` are (online, baseline): an event scored at or above is called positive. ``artifact`` is the
+    baseline's skops file, with which a snapshot restores a task anywhere; a given score has none.
     """
 
     online: OnlineModel | GivenScore
     online_version: str
     baseline: Baseline | GivenScore | None
     thresholds: tuple[float, float] = (0.5, 0.5)
+    artifact: bytes = b""
+
+    @property
+    def baseline_version(self) -> str | None:
+        """The version of the baseline in use, if there is one."""
+        return None if self.baseline is None else self.baseline.version
+
+    def segments(self) -> dict[str, Callable[[], bytes]]:
+        """A snapshot's segment of the baseline's file."""
+        artifact = self.artifact
+        return {_segment(self.baseline_version): lambda: artifact} if artifact else {}
+
+    def restore_baseline(self, version: str | None, stream: Stream, segments: Mapping[str, bytes]) -> None:
+        """Load the baseline that a snapshot was made beside, unless it is here; raises StateError without its file."""
+        artifact = segments.get(_segment(version), b"")
+        if version == self.baseline_version:
+            self.artifact = artifact or self.artifact
+        elif version is None:
+            self.baseline, self.artifact = None, b""
+        elif version.startswith(GIVEN):
+            many = stream.classes if stream.kind == "multiclass" else []
+            self.baseline, self.artifact = GivenScore(version.removeprefix(GIVEN), many), b""
+        elif artifact:
+            self.baseline, self.artifact = load(artifact, stream.kind, version), artifact
+        else:
+            raise StateError(
+                f"the state was made beside baseline {version}, but {self.baseline_version} is loaded, "
+                f"and the snapshot has no segment {_segment(version)}"
+            )
 
     def ready(self, extractor: FeatureExtractor, events: Sequence[Event]) -> Iterator[Ready | RecordError]:
         """Rows, the online model's inputs and the baseline's scores of a batch, or why an event has none."""
@@ -66,3 +97,7 @@ class Models(Struct):
             scores = baseline.score(extractor.frame(rows))
         ready = zip(rows, inputs, given_online, scores, strict=True)
         return ready if not faults else iter([faults.get(i) or next(ready) for i in range(len(events))])
+
+
+def _segment(version: str | None) -> str:
+    return f"baseline-{version}"

@@ -5,18 +5,21 @@ states a false-alarm rate for dependent data, so their alarms carry no evidence 
 """
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import asdict, astuple
 from river import drift
 
 from stream.config import Stream
 from stream.digest import digest
 from stream.errors import StateError
-from stream.records import Alarm, Labelled
+from stream.records import Alarm, DeadLetter, Input, Labelled, Lost, Outputs, Skip, Tick, Undecodable
+from stream.skips import Skips
+from stream.snapshot import Snapshot
 
-SCHEMA = 1
+SCHEMA = 2
 
 HALF_LIFE = 500
 """Labelled events after which a loss weighs half in the means that a verdict compares."""
@@ -28,14 +31,34 @@ LATCH = 2_000
 """Labelled events after an alarm for which it counts; while the baseline trails, it counts as long as it does."""
 
 
-class MonitoringTotals(Struct, frozen=True):
-    """What the monitor has counted and thinks at one moment."""
+class MonitorCounts(Struct, gc=False):
+    """How many inputs met each fate; these only grow. ``labelled`` were judged; ``lost`` counts offsets never read."""
 
+    read: int = 0
+    labelled: int = 0
+    left_out: int = 0
+    dead: int = 0
+    skipped: int = 0
+    lost: int = 0
+
+
+class MonitoringTotals(Struct, frozen=True):
+    """What the monitor has counted and thinks at one moment; see MonitorCounts."""
+
+    read: int
     labelled: int
     left_out: int
+    dead: int
+    skipped: int
+    lost: int
     alarms: dict[str, int]
     verdict: str
     means: dict[str, float]
+
+    def unbalanced(self) -> str | None:
+        """The equation that does not hold, written out, or None: every record is accounted for."""
+        fates = self.labelled + self.left_out + self.dead
+        return None if self.read == fates else f"read {self.read} != labelled + left out + dead = {fates}"
 
 
 class Watch:
@@ -65,7 +88,10 @@ class Watch:
 
 
 class MonitoringTask:
-    """Feed it labelled records in order; it answers with alarms."""
+    """Feed it labelled records in order; it answers with alarms.
+
+    ``clock`` is the time of the last input, not the latest: one absurd time does not stay.
+    """
 
     def __init__(self, name: str, stream: Stream) -> None:
         self.name = name
@@ -73,27 +99,63 @@ class MonitoringTask:
         self.watches = {"baseline": Watch(), "online": Watch()}
         self.version: str | None = None
         self.past: list[str | None] = []
-        self.labelled = 0
-        self.left_out = 0
+        self.counts = MonitorCounts()
+        self.skips = Skips()
+        self.clock = 0.0
         self.alarms = {
             f"{detector}:{model}": 0 for model, watch in self.watches.items() for detector in watch.detectors
         }
         self.alarmed: int | None = None
 
-    def feed(self, batch: Sequence[Labelled]) -> list[Alarm]:
-        """Take labelled records in order; the same records give the same alarms in any batches."""
-        raised: list[Alarm] = []
+    def feed(self, batch: Sequence[Input]) -> Outputs:
+        """Take inputs in order; the same inputs give the same alarms in any batches."""
+        out = Outputs([], [], [], [])
+        self.skips.fed(len(batch))
         for record in batch:
-            if record.correction or not record.sampled or not self._of_this_version(record):
-                self.left_out += 1
+            if isinstance(record, Labelled):
+                self._judge(record, out)
+            elif isinstance(record, Tick):
+                self.clock = record.time
+            elif isinstance(record, Lost):
+                self.counts.lost += record.records
+                self._count(record.alarm(self.name, self.clock, self.verdict), out)
+            elif isinstance(record, Undecodable | Skip):
+                self._on_unusable(record, out)
+            else:
+                raise TypeError(f"a monitor takes no {type(record).__name__}: it is a scorer's")
+        return out
+
+    def _judge(self, record: Labelled, out: Outputs) -> None:
+        counts = self.counts
+        counts.read += 1
+        self.clock = record.label_time
+        if record.correction or not record.sampled or not self._of_this_version(record):
+            counts.left_out += 1
+            return
+        counts.labelled += 1
+        for model, answer in (("baseline", record.baseline_label), ("online", record.online_label)):
+            if answer is None:
                 continue
-            self.labelled += 1
-            for model, answer in (("baseline", record.baseline_label), ("online", record.online_label)):
-                if answer is None:
-                    continue
-                for detector, figures in self.watches[model].update(float(answer != record.label)):
-                    raised.append(self._alarm(record, f"{detector}:{model}", figures))
-        return raised
+            for detector, figures in self.watches[model].update(float(answer != record.label)):
+                self.alarmed = counts.labelled
+                self._count(self._alarm(record, f"{detector}:{model}", figures), out)
+
+    def _on_unusable(self, record: Undecodable | Skip, out: Outputs) -> None:
+        field = ""
+        if isinstance(record, Undecodable):
+            field = record.field
+        else:
+            self.counts.skipped += 1
+            self.skips.skipped()
+            if record.source == "ticks":
+                return  # a tick is no record: nothing of it is to be kept
+        self.counts.read += 1
+        self.counts.dead += 1
+        out.dead_letters.append(DeadLetter("labelled", field, record.reason, record.offset, record.raw))
+
+    def _count(self, alarm: Alarm, out: Outputs) -> None:
+        self.alarms[alarm.kind] = self.alarms.get(alarm.kind, 0) + 1
+        out.alarms.append(alarm)
 
     def _of_this_version(self, record: Labelled) -> bool:
         """Whether a record counts for the baseline in use; the first one of a new version begins everything anew."""
@@ -112,15 +174,14 @@ class MonitoringTask:
         return self.watches["baseline"].mean - self.watches["online"].mean
 
     def _alarm(self, record: Labelled, kind: str, figures: dict[str, float]) -> Alarm:
-        self.alarms[kind] += 1
-        self.alarmed = self.labelled
         detail = {**figures, **{f"{model}_mean": watch.mean for model, watch in self.watches.items()}}
         return Alarm(self.name, record.position, record.event_id, record.label_time, kind, self.verdict, None, detail)
 
     @property
     def verdict(self) -> str:
         """What the monitor thinks now: nothing is wrong before an alarm; then the gap between the models decides."""
-        if not self.labelled:
+        judged = self.counts.labelled
+        if not judged:
             return "blind"
         if self.version is None:
             return "no_baseline"
@@ -128,34 +189,38 @@ class MonitoringTask:
             gap = self._gap()
             if gap > self.tolerance:
                 return "baseline_rot"
-            if self.labelled - self.alarmed < LATCH:
+            if judged - self.alarmed < LATCH:
                 return "online_fault" if -gap > self.tolerance else "unexplained"
         return "healthy"
 
     def totals(self) -> MonitoringTotals:
         """An immutable copy of the counts and the verdict."""
         means = {model: watch.mean for model, watch in self.watches.items() if watch.events}
-        return MonitoringTotals(self.labelled, self.left_out, dict(self.alarms), self.verdict, means)
+        return MonitoringTotals(**asdict(self.counts), alarms=dict(self.alarms), verdict=self.verdict, means=means)
 
-    def state(self) -> tuple[Any, ...]:
-        """What a snapshot holds; its parts go on changing with the task."""
-        return (SCHEMA, self.watches, self.version, self.past, self.labelled, self.left_out, self.alarms, self.alarmed)
+    def recent_skips(self) -> int:
+        """Skips among the last 1,000 inputs."""
+        return self.skips.recent()
 
-    def snapshot(self) -> bytes:
+    def snapshot(self) -> Snapshot:
         """The whole state; holds a pickle, so whoever stores it must authenticate it."""
-        return pickle.dumps(self.state(), protocol=5)
+        return Snapshot(pickle.dumps(self._state(), protocol=5))
 
-    def restore(self, snapshot: bytes) -> None:
+    def restore(self, body: bytes, segments: Mapping[str, bytes]) -> None:
         """Take up a snapshot; raises StateError where it is of another schema."""
-        self.take_up(pickle.loads(snapshot))  # noqa: S301 - authenticated by whoever stores it: consumers/seal.py
-
-    def take_up(self, state: tuple[Any, ...]) -> None:
-        """Take up what ``state`` gave; raises StateError where it is of another schema."""
-        schema, *parts = state
+        schema, *parts = pickle.loads(body)  # noqa: S301 - authenticated by whoever stores it: consumers/seal.py
         if schema != SCHEMA:
-            raise StateError(f"the monitor's state has schema {schema}, this version reads {SCHEMA}")
-        self.watches, self.version, self.past, self.labelled, self.left_out, self.alarms, self.alarmed = parts
+            raise StateError(
+                f"the monitor's state has schema {schema}, this version reads {SCHEMA}: start again from the inputs"
+            )
+        self.watches, self.version, self.past, counts, self.skips, self.clock, self.alarms, self.alarmed = parts
+        self.counts = MonitorCounts(*counts)
 
     def digest(self) -> str:
         """The canonical digest of the state."""
-        return digest(self.state())
+        return digest(self._state())
+
+    def _state(self) -> tuple[Any, ...]:
+        counts = astuple(self.counts)
+        parts = (self.watches, self.version, self.past, counts, self.skips, self.clock, self.alarms, self.alarmed)
+        return (SCHEMA, *parts)

@@ -45,7 +45,7 @@ class Label(Struct, frozen=True, gc=False):
 
 
 class Undecodable(Struct, frozen=True, gc=False):
-    """Bytes that are no record; ``source`` is ``events`` or ``labels``."""
+    """Bytes that are no record; ``source`` is ``events``, ``labels`` or, for a monitor, ``labelled``."""
 
     source: str
     reason: str
@@ -57,7 +57,7 @@ class Undecodable(Struct, frozen=True, gc=False):
 class Skip(Struct, frozen=True, gc=False):
     """A record that broke the code: the worker feeds this in its place, on every replay too.
 
-    ``source`` is ``events``, ``labels`` or ``ticks``.
+    ``source`` is ``events``, ``labels``, ``labelled`` or ``ticks``.
     """
 
     source: str
@@ -72,7 +72,22 @@ class Tick(Struct, frozen=True, gc=False):
     time: float
 
 
-Input = Event | Label | Undecodable | Skip | Tick
+class Lost(Struct, frozen=True, gc=False):
+    """Offsets ``first`` to ``last`` of a source were deleted by retention before they were read."""
+
+    source: str
+    first: int
+    last: int
+
+    @property
+    def records(self) -> int:
+        """How many offsets; at most so many records, as transactions' marks have offsets, too."""
+        return self.last - self.first + 1
+
+    def alarm(self, stream: str, time: float, verdict: str) -> "Alarm":
+        """What to say of it: the kind names the source, the position is the first offset."""
+        detail = {"first": float(self.first), "last": float(self.last), "records": float(self.records)}
+        return Alarm(stream, self.first, "", time, f"inputs_lost:{self.source}", verdict, None, detail)
 
 
 class Prediction(Struct, frozen=True, gc=False):
@@ -124,6 +139,10 @@ class Labelled(Struct, frozen=True, gc=False):
     correction: bool = False
 
 
+Input = Event | Label | Labelled | Undecodable | Skip | Tick | Lost
+"""Events and labels go to a scorer, labelled records to a monitor, the others to both."""
+
+
 class DeadLetter(Struct, frozen=True, gc=False):
     """A record that could not be used: why, and its bytes untouched (base64 in JSON)."""
 
@@ -157,9 +176,9 @@ class Profile(Struct, frozen=True):
 class Alarm(Struct, frozen=True):
     """Something that a person or the retrainer should know.
 
-    ``position`` and ``event_id`` name the event whose label raised it, ``kind`` the detector and what it
-    watched. ``evidence`` is the level of an e-detector, null for detectors that state none; ``detail``
-    holds the detector's own figures.
+    ``position`` and ``event_id`` name the event whose label raised it (for lost inputs: the first offset, and no
+    event), ``kind`` the detector and what it watched. ``evidence`` is the level of an e-detector, null for detectors
+    that state none; ``detail`` holds the detector's own figures.
     """
 
     stream: str

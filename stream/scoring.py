@@ -6,12 +6,13 @@ the baseline scores a batch in one call, and its scores may differ in the last b
 """
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
+from stream.answers import Answers
 from stream.config import Serving, Stream
 from stream.digest import digest
 from stream.entry import IMPLIED, Entry
@@ -20,23 +21,13 @@ from stream.features import FeatureExtractor
 from stream.labels import LabelJoin
 from stream.models import Models, Ready
 from stream.prequential import Scored
-from stream.records import (
-    DeadLetter,
-    Event,
-    Input,
-    Label,
-    Labelled,
-    Outputs,
-    Prediction,
-    Skip,
-    Tick,
-    Undecodable,
-)
+from stream.records import DeadLetter, Event, Input, Label, Lost, Outputs, Prediction, Skip, Tick, Undecodable
 from stream.serving import Blend
+from stream.snapshot import Snapshot
 from stream.tally import Tally
 from stream.totals import InputCounts, ScoringTotals
 
-SCHEMA = 1
+SCHEMA = 2
 
 NEVER = float("-inf")
 """The clock before the first time that is believed."""
@@ -48,14 +39,14 @@ class ScoringTask:
     ``counted`` has the last batch's answers whose losses were counted, for whoever counts further.
     """
 
-    def __init__(self, stream: Stream, models: Models) -> None:
+    def __init__(self, name: str, stream: Stream, models: Models) -> None:
+        self.name = name
         self.stream = stream
         self.models = models
         self.classes = {name: index for index, name in enumerate(stream.classes)}
-        self._names = stream.classes
         self._labels = {**self.classes, **{k: self.classes[v] for k, v in stream.labels.values.items()}}
         self._extractor = FeatureExtractor(stream.features)
-        self._many = stream.kind == "multiclass"
+        self._answers = Answers(stream)
         self._unsupervised = stream.kind == "anomaly"
         implied = stream.labels.absent_means
         self.join = LabelJoin(stream.labels, stream.recent_ids, -1 if implied is None else self.classes[implied])
@@ -73,7 +64,7 @@ class ScoringTask:
         """
         out = Outputs([], [], [], [])
         ready = self.models.ready(self._extractor, [record for record in batch if type(record) is Event])
-        self.tally.fed += len(batch)
+        self.tally.skips.fed(len(batch))
         for record in batch:
             kind = type(record)
             if kind is Event:
@@ -82,8 +73,12 @@ class ScoringTask:
                 self._on_label(record, out)  # type: ignore[arg-type] # as above
             elif kind is Tick:
                 self._advance(record.time, out)  # type: ignore[union-attr] # as above
-            else:
+            elif kind is Lost:
+                self._on_lost(record, out)  # type: ignore[arg-type] # as above
+            elif kind is Undecodable or kind is Skip:
                 self._on_unusable(record, out)  # type: ignore[arg-type] # as above
+            else:
+                raise TypeError(f"a scorer takes no {kind.__name__}: it is a monitor's")
         # What stays in the room is put to rest: earlier batches' events are already.
         for entry in self.join.newest(len(out.predictions)):
             entry.pack()
@@ -119,13 +114,13 @@ class ScoringTask:
         prediction = Prediction(
             event_id,
             event.time,
-            self._answer(served, models.thresholds[serving == "baseline"]),
+            self._answers.answer(served, models.thresholds[serving == "baseline"]),
             served,
             serving,
             online,
             baseline,
             models.online_version,
-            None if models.baseline is None else models.baseline.version,
+            models.baseline_version,
         )
         out.predictions.append(prediction)
         self.inputs.predicted += 1
@@ -139,10 +134,6 @@ class ScoringTask:
             if early is not None:
                 entry.last, entry.last_time = early.last, early.last_time
                 self._meet(event_id, early.label, early.time, out)
-
-    def _answer(self, score: Any, threshold: float) -> str:
-        answer: str = self._names[score.index(max(score)) if self._many else score >= threshold]
-        return answer
 
     def _on_label(self, label: Label, out: Outputs) -> None:
         self.inputs.labels += 1
@@ -165,7 +156,7 @@ class ScoringTask:
         if entry is None:
             return
         if fate == "conflicting":
-            out.labelled.append(self._correction(entry))
+            out.labelled.append(self._answers.correction(entry, self.models.thresholds))
             return
         self._learn(entry)
         if final:
@@ -173,15 +164,10 @@ class ScoringTask:
 
     def _leave(self, entry: Entry, out: Outputs, *, late: bool = False, sampled: bool = True) -> None:
         """Publish an entry's labelled record, and behind it the last label where that is another."""
-        out.labelled.append(self._labelled(entry, late, sampled))
+        out.labelled.append(self._answers.record(entry, self.models.thresholds, late=late, sampled=sampled))
         if entry.last >= 0 and entry.last != entry.label:
-            out.labelled.append(self._correction(entry))
+            out.labelled.append(self._answers.correction(entry, self.models.thresholds))
         entry.row = None
-
-    def _correction(self, entry: Entry) -> Labelled:
-        record = self._labelled(entry, late=False, sampled=True)
-        label, time = self._names[entry.last], entry.last_time
-        return replace(record, label=label, label_time=time, features=None, implied=False, correction=True)
 
     def _learn(self, entry: Entry) -> None:
         prediction = entry.prediction
@@ -190,29 +176,6 @@ class ScoringTask:
         if not self._unsupervised:
             self.models.online.learn(entry.unpacked(), entry.label)
         entry.x = entry.packed = None
-
-    def _labelled(self, entry: Entry, late: bool, sampled: bool) -> Labelled:
-        p = entry.prediction
-        online, baseline = self.models.thresholds
-        return Labelled(
-            p.event_id,
-            p.time,
-            entry.position,
-            self._names[entry.label],
-            entry.label_time,
-            entry.row,
-            p.score,
-            p.online,
-            p.baseline,
-            p.label,
-            self._answer(p.online, online),
-            None if p.baseline is None else self._answer(p.baseline, baseline),
-            p.online_version,
-            p.baseline_version,
-            entry.state == IMPLIED,
-            late,
-            sampled,
-        )
 
     def _advance(self, time: float, out: Outputs) -> None:
         join = self.join
@@ -233,7 +196,7 @@ class ScoringTask:
             field = record.field
         else:
             self.inputs.skipped += 1
-            self.tally.skipped()
+            self.tally.skips.skipped()
         if record.source == "events":
             self.inputs.events_dead += 1
         elif record.source == "labels":
@@ -243,18 +206,21 @@ class ScoringTask:
             return  # a tick is no record: nothing of it is to be kept
         self._bury(DeadLetter(record.source, field, record.reason, record.offset, record.raw), out)
 
+    def _on_lost(self, lost: Lost, out: Outputs) -> None:
+        self.inputs.lost += lost.records
+        out.alarms.append(lost.alarm(self.name, 0.0 if self.clock == NEVER else self.clock, "data_quality"))
+
     def _bury(self, letter: DeadLetter, out: Outputs) -> None:
         out.dead_letters.append(letter)
         self.tally.buried(letter.reason)
 
     def recent_skips(self) -> int:
         """Skips among the last 1,000 inputs."""
-        return self.tally.recent_skips()
+        return self.tally.skips.recent()
 
     def totals(self) -> ScoringTotals:
         """An immutable copy of all counts, for publishing at a commit."""
         oldest = self.join.oldest()
-        baseline = self.models.baseline
         return ScoringTotals(
             inputs=replace(self.inputs),
             labels=replace(self.join.counts),
@@ -267,55 +233,52 @@ class ScoringTask:
             delays=self.tally.delays.tolist(),
             delay_sum=self.tally.delay_sum,
             online_version=self.models.online_version,
-            baseline_version=None if baseline is None else baseline.version,
+            baseline_version=self.models.baseline_version,
             blend_weight=self.blend.weight if self.stream.serving == "blend" else None,
             reasons=dict(self.tally.reasons),
         )
 
-    def state(self) -> dict[str, Any]:
-        """What a snapshot holds; its parts go on changing with the task."""
-        baseline = self.models.baseline
-        return {
-            "schema": SCHEMA,
-            "baseline": None if baseline is None else baseline.version,
-            "online_version": self.models.online_version,
-            "online": self.models.online,
-            "thresholds": self.models.thresholds,
-            "join": self.join.snapshot(),
-            "blend": self.blend.weight,
-            "inputs": msgspec.structs.astuple(self.inputs),
-            "clock": self.clock,
-            "tally": self.tally,
-        }
+    def snapshot(self) -> Snapshot:
+        """The whole state; the waiting room's entries and the baseline's file are in segments. Taken between batches.
 
-    def snapshot(self) -> bytes:
-        """The whole state but the baseline's file, which is named by its version; taken between batches.
-
-        Holds a pickle: whoever stores it must authenticate it before it is given back.
+        The body holds a pickle: whoever stores it must authenticate it before it is given back.
         """
-        return pickle.dumps(self.state(), protocol=5)
+        join = self.join.snapshot()
+        body = pickle.dumps(self._state() | {"join": join.body}, protocol=5)
+        return Snapshot(body, {**self.models.segments(), **join.segments})
 
-    def restore(self, snapshot: bytes) -> None:
-        """Take up a snapshot. Raises StateError where it is of another schema or another baseline."""
-        self.take_up(pickle.loads(snapshot))  # noqa: S301 - authenticated by whoever stores it: consumers/seal.py
+    def restore(self, body: bytes, segments: Mapping[str, bytes]) -> None:
+        """Take up a snapshot, with the baseline out of it where another one is loaded.
 
-    def take_up(self, state: dict[str, Any]) -> None:
-        """Take up what ``state`` gave. Raises StateError where it is of another schema or another baseline."""
+        Raises StateError where it is of another schema or lacks a segment.
+        """
+        state = pickle.loads(body)  # noqa: S301 - authenticated by whoever stores it: consumers/seal.py
         if state["schema"] != SCHEMA:
             raise StateError(
                 f"the state has schema {state['schema']}, this version reads {SCHEMA}: start again from the inputs"
             )
-        baseline = self.models.baseline
-        version = None if baseline is None else baseline.version
-        if state["baseline"] != version:
-            raise StateError(f"the state was made beside baseline {state['baseline']}, but {version} is loaded")
+        self.models.restore_baseline(state["baseline"], self.stream, segments)
+        self.join.restore(state["join"], segments)
         self.models.online, self.models.online_version = state["online"], state["online_version"]
         self.models.thresholds = state["thresholds"]
-        self.join.restore(state["join"])
         self.blend.weight = state["blend"]
         self.inputs = InputCounts(*state["inputs"])
         self.clock, self.tally = state["clock"], state["tally"]
 
     def digest(self) -> str:
         """The canonical digest of the state."""
-        return digest(self.state())
+        return digest(self._state() | {"join": self.join.digest()})
+
+    def _state(self) -> dict[str, Any]:
+        """What a snapshot holds beside the waiting room; its parts go on changing with the task."""
+        return {
+            "schema": SCHEMA,
+            "baseline": self.models.baseline_version,
+            "online_version": self.models.online_version,
+            "online": self.models.online,
+            "thresholds": self.models.thresholds,
+            "blend": self.blend.weight,
+            "inputs": msgspec.structs.astuple(self.inputs),
+            "clock": self.clock,
+            "tally": self.tally,
+        }

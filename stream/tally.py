@@ -6,9 +6,8 @@ import numpy as np
 
 from stream.prequential import MODELS, LossTotals, Scored, scored
 from stream.records import Labelled
+from stream.skips import Skips
 from stream.totals import DELAY_EDGES, MOST_REASONS
-
-SKIP_WINDOW = 1_000
 
 
 class Tally:
@@ -19,8 +18,7 @@ class Tally:
         self.delays = np.zeros(len(DELAY_EDGES) + 1, dtype=np.int64)
         self.delay_sum = 0.0
         self.reasons: dict[str, int] = {}
-        self.fed = 0
-        self.skips: list[int] = []
+        self.skips = Skips()
 
     def labelled(self, records: Sequence[Labelled], classes: dict[str, int], kind: str) -> dict[str, Scored]:
         """Count losses and delays of what leaves, but for corrections and unfair samples; gives the answers counted."""
@@ -39,11 +37,3 @@ class Tally:
         """Count a dead letter by its reason, among the first MOST_REASONS different ones."""
         if reason in self.reasons or len(self.reasons) < MOST_REASONS:
             self.reasons[reason] = self.reasons.get(reason, 0) + 1
-
-    def skipped(self) -> None:
-        """Note that one of the inputs fed last was skipped."""
-        self.skips = [place for place in self.skips if place > self.fed - SKIP_WINDOW] + [self.fed]
-
-    def recent_skips(self) -> int:
-        """Skips among the last SKIP_WINDOW inputs: part of the state, so that restarts do not forget them."""
-        return sum(place > self.fed - SKIP_WINDOW for place in self.skips)

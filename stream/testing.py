@@ -3,22 +3,36 @@
 For the project's own tests and for those of users who bring models of their own. ``consumers.testing`` has the
 transport that goes with it.
 
+>>> from stream.snapshot import pack, unpack
 >>> task = RunningSum()
 >>> said(task.feed([event("a", n=1), event("b", n=2), label("a")]))
 ['a=1', 'b=3']
 >>> again = RunningSum()
->>> again.restore(task.snapshot())
+>>> again.restore(*unpack(pack(task.snapshot())))
 >>> said(again.feed([event("c", n=4), undecodable(b"{")]))
 ['c=7', '!{']
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from stream.records import DeadLetter, Event, Input, Label, Outputs, Prediction, Skip, Tick, Undecodable
+from stream.records import (
+    DeadLetter,
+    Event,
+    Input,
+    Label,
+    Labelled,
+    Lost,
+    Outputs,
+    Prediction,
+    Skip,
+    Tick,
+    Undecodable,
+)
+from stream.snapshot import Snapshot
 
 
 def event(event_id: str, time: float = 0.0, *, offset: int = -1, **fields: Any) -> Event:
@@ -58,6 +72,8 @@ class Sum(Struct):
     total: int = 0
     events: int = 0
     labels: int = 0
+    labelled: int = 0
+    lost: int = 0
     dead: int = 0
     batches: int = 0
     clock: float = 0.0
@@ -98,6 +114,11 @@ class RunningSum:
             state.labels += 1
             if record.label == "poison":
                 raise PoisonError(f"poison label {record.event_id}")
+        elif isinstance(record, Labelled):
+            state.labelled += 1
+        elif isinstance(record, Lost):
+            state.lost += record.records
+            out.alarms.append(record.alarm("sum", state.clock, "data_quality"))
         elif isinstance(record, Tick):
             state.clock = record.time
         else:
@@ -106,13 +127,13 @@ class RunningSum:
                 state.skips.append(state.fed)
             out.dead_letters.append(DeadLetter(record.source, "", record.reason, record.offset, record.raw))
 
-    def snapshot(self) -> bytes:
-        """The whole state."""
-        return msgspec.json.encode(self.state)
+    def snapshot(self) -> Snapshot:
+        """The whole state, which needs no segments."""
+        return Snapshot(msgspec.json.encode(self.state))
 
-    def restore(self, snapshot: bytes) -> None:
+    def restore(self, body: bytes, segments: Mapping[str, bytes]) -> None:
         """Take up a state."""
-        self.state = msgspec.json.decode(snapshot, type=Sum)
+        self.state = msgspec.json.decode(body, type=Sum)
 
     def recent_skips(self) -> int:
         """Skips among the last 1,000 inputs."""

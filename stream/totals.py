@@ -12,7 +12,10 @@ MOST_REASONS = 20
 
 
 class InputCounts(Struct, gc=False):
-    """How many inputs met each fate that does not depend on the waiting room; these only grow."""
+    """How many inputs met each fate that does not depend on the waiting room; these only grow.
+
+    ``lost`` counts offsets that were deleted before they were read; no equation has them.
+    """
 
     predicted: int = 0
     repeated: int = 0
@@ -21,6 +24,7 @@ class InputCounts(Struct, gc=False):
     labels_dead: int = 0
     ahead: int = 0
     skipped: int = 0
+    lost: int = 0
 
     @property
     def events(self) -> int:

@@ -15,7 +15,7 @@ from stream.digest import digest
 from stream.errors import RecordError, SettingError, TrainingError
 from stream.factories import guarded, make_baseline, make_online
 from stream.features import FeatureExtractor, ModelInput, Row
-from stream.given import GivenScore
+from stream.given import GIVEN, GivenScore
 from stream.models import Models
 from stream.online import OnlineModel
 from stream.records import Score
@@ -24,15 +24,18 @@ from stream.records import Score
 class WarmUp(Struct):
     """Models made ready on a warm-up.
 
-    ``stream`` has its classes filled in; ``artifact`` is the baseline's skops file, empty where there is none.
-    ``unused`` counts warm-up rows left out, by the reason.
+    ``stream`` has its classes filled in. ``unused`` counts warm-up rows left out, by the reason.
     """
 
     stream: Stream
     models: Models
-    artifact: bytes
     used: int
     unused: dict[str, int]
+
+    @property
+    def artifact(self) -> bytes:
+        """The baseline's skops file, empty where there is none."""
+        return self.models.artifact
 
 
 def warm_up(key: str, stream: Stream, rows: Sequence[tuple[dict[str, Any], str | None]]) -> WarmUp:
@@ -52,8 +55,8 @@ def warm_up(key: str, stream: Stream, rows: Sequence[tuple[dict[str, Any], str |
     inputs = extractor.inputs(usable)
     learner: OnlineModel | GivenScore
     alerts: tuple[list[Any], list[Any]] = ([], [])
-    if stream.online.startswith("field:"):
-        learner, name = GivenScore(stream.online.removeprefix("field:"), many), stream.online
+    if stream.online.startswith(GIVEN):
+        learner, name = GivenScore(stream.online.removeprefix(GIVEN), many), stream.online
     else:
         learner = OnlineModel(make_online(key, stream), stream.kind, len(stream.classes))
         with guarded(f"the online model {stream.online}"):
@@ -64,13 +67,13 @@ def warm_up(key: str, stream: Stream, rows: Sequence[tuple[dict[str, Any], str |
         with guarded(f"the baseline {stream.baseline}"):
             rows_seen = usable if stream.kind == "anomaly" else usable[:8]
             alerts[1].extend(frozen.score(extractor.frame(rows_seen)))
-    models = Models(learner, name, frozen)
+    models = Models(learner, name, frozen, artifact=artifact)
     if stream.kind == "anomaly":
         for side, model in enumerate((learner, frozen)):
             if isinstance(model, GivenScore):
                 alerts[side].extend(_given(model, [fields for fields, _ in rows]))
         models.thresholds = (_threshold(stream, alerts[0]), _threshold(stream, alerts[1]))
-    return WarmUp(stream, models, artifact, len(usable), unused)
+    return WarmUp(stream, models, len(usable), unused)
 
 
 def _usable(
@@ -118,8 +121,8 @@ def _pretrain(learner: OnlineModel, inputs: Sequence[ModelInput], labels: Sequen
 def _baseline(
     key: str, stream: Stream, extractor: FeatureExtractor, rows: list[Row], labels: list[int], many: list[str]
 ) -> tuple[Baseline | GivenScore | None, bytes]:
-    if stream.baseline.startswith("field:"):
-        return GivenScore(stream.baseline.removeprefix("field:"), many), b""
+    if stream.baseline.startswith(GIVEN):
+        return GivenScore(stream.baseline.removeprefix(GIVEN), many), b""
     if stream.baseline == "none" or not rows:
         return None, b""
     estimator = make_baseline(key, stream)

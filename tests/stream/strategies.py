@@ -46,7 +46,7 @@ class Move(NamedTuple):
     label: str
 
 
-RARE = ["repeat", "repeat", "tick", "bad", "ahead", "ahead_label", "undecodable", "skip"]
+RARE = ["repeat", "repeat", "tick", "bad", "ahead", "ahead_label", "undecodable", "skip", "lost"]
 WHAT = ["event"] * 12 + ["label"] * 10 + RARE
 BACK = [-2, 0, 0, 1, 2, 3, 5, 8, 12, 20, 33]
 LATER = [0.0, 0.0, 0.0, 0.3, 0.3, 1.0, 5.0]

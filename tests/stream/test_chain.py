@@ -5,9 +5,10 @@ import pytest
 from stream.chain import Chain
 from stream.config import Features, Stream
 from stream.monitoring import MonitoringTask
-from stream.records import Event, Label
+from stream.records import Event, Label, Lost
 from stream.scoreboard import Scoreboard
 from stream.scoring import ScoringTask
+from stream.snapshot import pack, unpack
 from stream.warmup import warm_up
 
 STREAM = Stream(classes=["a", "b"], online="field:o", baseline="field:b", features=Features())
@@ -16,7 +17,7 @@ STREAM = Stream(classes=["a", "b"], online="field:o", baseline="field:b", featur
 def chain(*, monitor: bool = True) -> Chain:
     made = warm_up("streams.s", STREAM, [])
     watch = MonitoringTask("s", made.stream) if monitor else None
-    return Chain(ScoringTask(made.stream, made.models), watch, Scoreboard(made.stream, 0, 100))
+    return Chain(ScoringTask("s", made.stream, made.models), watch, Scoreboard(made.stream, 0, 100))
 
 
 def life(n: int, start: int = 0):
@@ -42,7 +43,7 @@ def test_all_three_go_on_from_a_snapshot_as_if_nothing_had_happened():
     whole, before, after = chain(), chain(), chain()
     whole.feed(life(700))
     before.feed(life(700))
-    after.restore(before.snapshot())
+    after.restore(*unpack(pack(before.snapshot())))
     assert after.feed(life(700, 700)) == whole.feed(life(700, 700))
     assert after.digest() == whole.digest()
     assert after.board.segments() == whole.board.segments()
@@ -53,7 +54,7 @@ def test_the_monitor_may_be_left_out():
     assert made.feed(life(1_500)).alarms == []
     assert made.totals().monitoring is None
     again = chain(monitor=False)
-    again.restore(made.snapshot())
+    again.restore(*unpack(pack(made.snapshot())))
     assert again.digest() == made.digest()
 
 
@@ -65,7 +66,17 @@ def test_the_digest_covers_each_part(part):
     if part == "scoring":
         one.scoring.clock += 1
     elif part == "monitoring":
-        one.monitoring.labelled += 1
+        one.monitoring.counts.labelled += 1
     else:
         one.board.first += 1
     assert one.digest() != other.digest()
+
+
+def test_alarms_of_both_tasks_come_out_the_scorers_first():
+    made = chain()
+    out = made.feed([*life(1_500), Lost("events", 5, 6)])
+    assert out.alarms[0].kind == "inputs_lost:events"
+    assert len(out.alarms) > 1
+    totals = made.totals()
+    assert (totals.scoring.inputs.lost, totals.monitoring.lost, totals.monitoring.read) == (2, 0, 1_500)
+    assert totals.monitoring.unbalanced() is None

@@ -52,6 +52,8 @@ WRONG = [
     ({"labels": {"values": {"0": "ham", "1": 1}}}, f"{S}.labels.values.1", 1, "a text in quotes"),
     ({"labels": {"capacity": 3}}, f"{S}.labels.capacity", 3, "at least 16"),
     ({"recent_ids": 0}, f"{S}.recent_ids", 0, "at least 1"),
+    ({"partitions": 0}, f"{S}.partitions", 0, "at least 1"),
+    ({"topics": {"labelled_retention": 0}}, f"{S}.topics.labelled_retention", 0, "more than 0"),
     ({"alert_rate": 1.0}, f"{S}.alert_rate", 1.0, "between 0 and 1"),
     ({"blend_share": 0.5}, f"{S}.blend_share", 0.5, "between 0 and 0.5"),
     ({"blend_share": float("nan")}, f"{S}.blend_share", float("nan"), "between 0 and 0.5"),
@@ -91,6 +93,28 @@ def test_a_wrong_setting_of_a_stream_is_named_with_its_value_and_what_is_allowed
         ({"worker": {"checkpoint_every": "soon"}}, "worker.checkpoint_every", "a duration"),
         ({"metrics": {"port": 1}}, "metrics.port", "one of the keys host"),
         ({"metrics": {"prot": 1}}, "metrics.prot", "one of the keys host"),
+        ({"worker": {"commit_every": "5ms"}}, "worker.commit_every", "10 ms to 10 s"),
+        ({"worker": {"commit_every": 11}}, "worker.commit_every", "10 ms to 10 s"),
+        ({"kafka": {"bootstrap": "broker"}}, "kafka.bootstrap", "host:port"),
+        ({"kafka": {"bootstrap": "a:1,,b:2"}}, "kafka.bootstrap", "host:port"),
+        ({"kafka": {"bootstrap": "a:0"}}, "kafka.bootstrap", "host:port"),
+        ({"kafka": {"bootstrap": "a:65536"}}, "kafka.bootstrap", "host:port"),
+        ({"kafka": {"bootstrap": ":9092"}}, "kafka.bootstrap", "host:port"),
+        ({"kafka": {"bootstrap": ""}}, "kafka.bootstrap", "host:port"),
+        ({"kafka": {"replication": 0}}, "kafka.replication", "at least 1"),
+        ({"kafka": {"session_timeout": "500ms"}}, "kafka.session_timeout", "1 s to 30 minutes"),
+        ({"kafka": {"transaction_timeout": "31s"}}, "kafka.transaction_timeout", "1 to 30 s"),
+        ({"kafka": {"transaction_timeout": "0s"}}, "kafka.transaction_timeout", "1 to 30 s"),
+        ({"kafka": {"sasl": "gssapi"}}, "kafka.sasl", "one of none, plain, scram-sha-256"),
+        ({"kafka": {"password": "x"}}, "kafka.password", "one of the keys bootstrap"),
+        ({"kafka": {"sasl": "plain"}}, "kafka.username", "a name"),
+        ({"kafka": {"username": "me"}}, "kafka.username", "left out, or used with kafka.sasl"),
+        ({"kafka": {"sasl": "oauthbearer", "token_file": "t", "username": "me"}}, "kafka.username", "left out"),
+        ({"kafka": {"password_file": "p"}}, "kafka.password_file", "left out, or used with kafka.sasl"),
+        ({"kafka": {"sasl": "oauthbearer"}}, "kafka.token_file", "a file where"),
+        ({"kafka": {"token_file": "t"}}, "kafka.token_file", "only there"),
+        ({"kafka": {"ca_file": "ca.pem"}}, "kafka.ca_file", "kafka.tls = true"),
+        ({"kafka": {"tls": True, "key_file": "key.pem"}}, "kafka.cert_file", "belongs to kafka.key_file"),
     ],
 )
 def test_a_wrong_setting_outside_the_streams_is_named_too(table, key, allowed):
@@ -98,6 +122,19 @@ def test_a_wrong_setting_outside_the_streams_is_named_too(table, key, allowed):
         read(table)
     assert error.value.key == key
     assert allowed in error.value.allowed
+
+
+def test_every_way_into_the_broker_can_be_set():
+    password = {"username": "me", "password_file": "p"}
+    for kafka in (
+        {},
+        {"bootstrap": "a:1,[::1]:2", "replication": 3},
+        {"tls": True, "ca_file": "c", "cert_file": "d", "key_file": "k"},
+        {"tls": True, "cert_file": "both.pem"},
+        *({"sasl": sasl, **password} for sasl in ("plain", "scram-sha-256", "scram-sha-512")),
+        {"sasl": "oauthbearer", "token_file": "t", "session_timeout": "1s", "transaction_timeout": "30s"},
+    ):
+        assert undump(dump(read({"kafka": kafka})), Settings).kafka == read({"kafka": kafka}).kafka
 
 
 def test_defaults_stand_where_nothing_is_set():
@@ -132,4 +169,4 @@ def test_a_list_is_replaced_and_a_table_is_merged():
 
 def test_a_topic_is_named_after_its_stream_unless_set():
     stream = read({"streams": {"s": {**RIGHT, "topics": {"labels": "truth"}}}}).streams["s"]
-    assert [topic("s", stream, kind) for kind in ("events", "labels")] == ["s.events", "truth"]
+    assert [topic("s", stream, kind) for kind in ("events", "labels", "state")] == ["s.events", "truth", "s.state"]

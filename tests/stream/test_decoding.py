@@ -1,13 +1,14 @@
 """From a user's fields to an event and a label, or to an error that names the field."""
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.config import Fields
-from stream.decoding import RecordDecoder
+from stream.decoding import RecordDecoder, decode_labelled
 from stream.errors import RecordError
-from stream.records import Event
+from stream.records import Event, Labelled, Undecodable
 
 decoder = RecordDecoder(Fields(), received=1e9, max_ahead=3600)
 
@@ -110,3 +111,60 @@ def test_whatever_stands_in_the_fields_it_is_an_event_or_a_record_error(fields):
         return
     assert isinstance(event, Event)
     assert label is None or isinstance(label, str)
+
+
+def test_what_counts_as_ahead_follows_the_latest_time_that_is_set():
+    moved = RecordDecoder(Fields(), received=1_000.0, max_ahead=10.0)
+    row = {"event_id": "a", "time": 1_020.0, "label": "ham"}
+    assert moved.event(row, 0, 0.0).ahead
+    moved.latest = 1_020.0
+    assert not moved.event(row, 0, 0.0).ahead
+    assert not moved.label(row, 0, 0.0).ahead
+
+
+# ------------------------------------------------------------------------------ a scorer's labelled records
+
+LABELLED = Labelled("a", 1.0, 7, "b", 2.0, {"x": 1.0}, [0.1, 0.9], None, 0.5, "b", "b", None, "o", None, late=True)
+
+
+def test_a_labelled_record_comes_back_as_the_scorer_published_it():
+    assert decode_labelled(msgspec.json.encode(LABELLED), 3) == LABELLED
+
+
+def test_fields_that_a_later_version_adds_are_passed_over():
+    later = msgspec.json.encode(msgspec.to_builtins(LABELLED) | {"new": [1]})
+    assert decode_labelled(later, 3) == LABELLED
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"time": "noon"}, "time"),
+        ({"event_id": None}, "event_id"),
+        ({"served": [0.1, "x"]}, "served[1]"),
+        ({"features": [1]}, "features"),
+    ],
+)
+def test_what_is_wrong_in_a_labelled_record_is_named(change, field):
+    raw = msgspec.json.encode(msgspec.to_builtins(LABELLED) | change)
+    found = decode_labelled(raw, 3)
+    assert isinstance(found, Undecodable)
+    assert (found.source, found.field, found.offset, found.raw) == ("labelled", field, 3, raw)
+    assert field in found.reason
+
+
+def test_a_missing_field_of_a_labelled_record_is_named():
+    whole = msgspec.to_builtins(LABELLED)
+    del whole["baseline_label"]
+    found = decode_labelled(msgspec.json.encode(whole), 3)
+    assert (found.field, found.reason) == (
+        "baseline_label",
+        "field 'baseline_label': Object missing required field `baseline_label`",
+    )
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"\xff", b"[]", b"null", b'{"event_id": "\xff"}', b"[" * 100_000])
+def test_bytes_that_are_no_labelled_record_are_undecodable(raw):
+    found = decode_labelled(raw, 3)
+    assert isinstance(found, Undecodable)
+    assert found.reason

@@ -35,13 +35,13 @@ def test_a_table_that_is_no_distribution_is_refused(written):
 def test_two_models_of_the_users_can_be_paired_without_features_or_training():
     stream = Stream(classes=["no", "yes"], online="field:new", baseline="field:old", features=Features())
     made = warm_up("streams.s", stream, [])
-    task = ScoringTask(made.stream, made.models)
+    task = ScoringTask("s", made.stream, made.models)
     events = [Event(f"e{i}", float(i), {"new": 0.9, "old": 0.2 if i else "?"}, i) for i in range(3)]
     out = task.feed([*events, Label("e1", 5.0, "yes"), Label("e2", 5.0, "no")])
     assert [letter.field for letter in out.dead_letters] == ["old"]
     assert [(p.online, p.baseline) for p in out.predictions] == [(0.9, 0.2)] * 2
     assert [(r.online_label, r.baseline_label) for r in out.labelled] == [("yes", "no")] * 2
     assert task.totals().losses["online"][1]["error"] == 1.0
-    again = ScoringTask(made.stream, warm_up("streams.s", stream, []).models)
-    again.restore(task.snapshot())
+    again = ScoringTask("s", made.stream, warm_up("streams.s", stream, []).models)
+    again.restore(task.snapshot().body, {})
     assert again.digest() == task.digest()

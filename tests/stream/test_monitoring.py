@@ -6,7 +6,7 @@ import pytest
 from stream.config import Stream
 from stream.errors import StateError
 from stream.monitoring import MonitoringTask
-from stream.records import Labelled
+from stream.records import DeadLetter, Event, Label, Labelled, Lost, Skip, Tick, Undecodable
 
 STREAM = Stream(classes=["ham", "spam"])
 
@@ -40,9 +40,9 @@ def stretch(n: int, baseline: float, online: float, start: int = 0, seed: int = 
 
 def test_a_baseline_that_falls_behind_is_called_rot_and_stays_so_while_it_trails():
     monitor = MonitoringTask("s", STREAM)
-    assert monitor.feed(stretch(3_000, 0.02, 0.02)) == []
+    assert monitor.feed(stretch(3_000, 0.02, 0.02)).alarms == []
     assert monitor.verdict == "healthy"
-    alarms = monitor.feed(stretch(6_000, 0.2, 0.02, 3_000))
+    alarms = monitor.feed(stretch(6_000, 0.2, 0.02, 3_000)).alarms
     assert alarms[0].position - 3_000 < 500
     assert "baseline_rot" in {alarm.verdict for alarm in alarms}
     assert {alarm.kind for alarm in alarms} <= {"adwin:baseline", "page-hinkley:baseline"}
@@ -52,13 +52,13 @@ def test_a_baseline_that_falls_behind_is_called_rot_and_stays_so_while_it_trails
 def test_an_online_model_that_falls_behind_is_a_fault_of_its_own():
     monitor = MonitoringTask("s", STREAM)
     monitor.feed(stretch(3_000, 0.02, 0.02))
-    assert "online_fault" in {alarm.verdict for alarm in monitor.feed(stretch(2_000, 0.02, 0.3, 3_000))}
+    assert "online_fault" in {alarm.verdict for alarm in monitor.feed(stretch(2_000, 0.02, 0.3, 3_000)).alarms}
 
 
 def test_models_that_get_better_raise_no_alarm():
     monitor = MonitoringTask("s", STREAM)
-    assert monitor.feed(stretch(3_000, 0.4, 0.4)) == []
-    assert monitor.feed(stretch(3_000, 0.02, 0.02, 3_000)) == []
+    assert monitor.feed(stretch(3_000, 0.4, 0.4)).alarms == []
+    assert monitor.feed(stretch(3_000, 0.02, 0.02, 3_000)).alarms == []
 
 
 def test_both_getting_worse_is_no_rot():
@@ -68,7 +68,7 @@ def test_both_getting_worse_is_no_rot():
     both = [
         record(3_000 + i, baseline_wrong=bool(w), online_wrong=bool(w)) for i, w in enumerate(rng.random(2_000) < 0.2)
     ]
-    assert {alarm.verdict for alarm in monitor.feed(both)} == {"unexplained"}
+    assert {alarm.verdict for alarm in monitor.feed(both).alarms} == {"unexplained"}
 
 
 def test_corrections_and_unsampled_records_are_left_out():
@@ -93,11 +93,11 @@ def test_without_a_baseline_the_verdict_says_so():
 def test_alarms_and_digest_are_the_same_in_any_batches_and_after_a_restore():
     records = stretch(1_500, 0.02, 0.02) + stretch(1_500, 0.25, 0.05, 1_500)
     whole, parts = MonitoringTask("s", STREAM), MonitoringTask("s", STREAM)
-    expected, found = whole.feed(records), []
+    expected, found = whole.feed(records).alarms, []
     for at in range(0, len(records), 97):
-        found += parts.feed(records[at : at + 97])
+        found += parts.feed(records[at : at + 97]).alarms
         moved = MonitoringTask("s", STREAM)
-        moved.restore(parts.snapshot())
+        moved.restore(parts.snapshot().body, {})
         parts = moved
     assert found == expected != []
     assert parts.digest() == whole.digest()
@@ -108,7 +108,7 @@ def test_a_snapshot_of_another_schema_is_refused(monkeypatch):
     snapshot = monitor.snapshot()
     monkeypatch.setattr("stream.monitoring.SCHEMA", 99)
     with pytest.raises(StateError):
-        monitor.restore(snapshot)
+        monitor.restore(snapshot.body, {})
 
 
 def test_late_records_of_a_former_baseline_are_left_out_and_do_not_begin_anything_anew():
@@ -118,7 +118,7 @@ def test_late_records_of_a_former_baseline_are_left_out_and_do_not_begin_anythin
     mixed = []
     for new, old in zip(stretch(2_000, 0.5, 0.02, 2_000, version="b2"), stretch(2_000, 0.0, 0.02, 2_000), strict=True):
         mixed += [new, old]
-    alarms = monitor.feed(mixed)
+    alarms = monitor.feed(mixed).alarms
     assert "baseline_rot" in {alarm.verdict for alarm in alarms}
     assert monitor.totals().left_out == 2_000
 
@@ -133,3 +133,47 @@ def test_a_weaker_alarm_does_not_hide_rot():
 
 def test_before_any_labelled_event_it_is_blind():
     assert MonitoringTask("s", STREAM).verdict == "blind"
+
+
+def test_every_record_is_judged_left_out_or_dead_and_the_counts_say_so():
+    monitor = MonitoringTask("s", STREAM)
+    bad = [Undecodable("labelled", "is no JSON", "time", 7, b"{"), Skip("labelled", "broke the code", 8, b"?")]
+    out = monitor.feed([*stretch(20, 0.0, 0.0), *stretch(5, 0.0, 0.0, correction=True), *bad, Skip("ticks", "late")])
+    assert out.dead_letters == [
+        DeadLetter("labelled", "time", "is no JSON", 7, b"{"),
+        DeadLetter("labelled", "", "broke the code", 8, b"?"),
+    ]
+    totals = monitor.totals()
+    assert (totals.read, totals.labelled, totals.left_out, totals.dead, totals.skipped) == (27, 20, 5, 2, 2)
+    assert totals.unbalanced() is None
+    monitor.counts.read += 1
+    assert monitor.totals().unbalanced() == "read 28 != labelled + left out + dead = 27"
+
+
+def test_lost_records_raise_an_alarm_under_the_verdict_in_force_which_they_do_not_change():
+    monitor = MonitoringTask("s", STREAM)
+    [first] = monitor.feed([Lost("labelled", 0, 0)]).alarms
+    assert (first.verdict, first.time) == ("blind", 0.0)
+    monitor.feed([*stretch(100, 0.0, 0.0), Tick(500.0)])
+    [alarm] = monitor.feed([Lost("labelled", 100, 149)]).alarms
+    assert (alarm.stream, alarm.position, alarm.event_id, alarm.time) == ("s", 100, "", 500.0)
+    assert (alarm.kind, alarm.verdict, alarm.evidence) == ("inputs_lost:labelled", "healthy", None)
+    assert alarm.detail == {"first": 100, "last": 149, "records": 50}
+    totals = monitor.totals()
+    assert (totals.lost, totals.read, totals.verdict, totals.alarms["inputs_lost:labelled"]) == (51, 100, "healthy", 2)
+
+
+@pytest.mark.parametrize("record", [Event("a", 0.0, {}), Label("a", 0.0, "ham")])
+def test_a_scorers_input_is_none_of_a_monitors(record):
+    with pytest.raises(TypeError, match="a monitor takes no"):
+        MonitoringTask("s", STREAM).feed([record])
+
+
+def test_counts_skips_and_clock_go_on_after_a_restore():
+    monitor, moved = MonitoringTask("s", STREAM), MonitoringTask("s", STREAM)
+    monitor.feed([*stretch(10, 0.0, 0.0), Skip("labelled", "broke the code"), Lost("labelled", 3, 4), Tick(77.0)])
+    moved.restore(monitor.snapshot().body, {})
+    assert (moved.recent_skips(), moved.totals(), moved.clock) == (1, monitor.totals(), 77.0)
+    assert moved.digest() == monitor.digest()
+    moved.feed([Tick(1.0)] * 1_000)
+    assert moved.recent_skips() == 0

@@ -6,8 +6,9 @@ import pytest
 
 from stream.config import Duration, Features, Labels, Stream
 from stream.errors import ModelError, StateError
-from stream.records import Event, Label, Skip, Tick, Undecodable
+from stream.records import Alarm, Event, Label, Lost, Skip, Tick, Undecodable
 from stream.scoring import ScoringTask
+from stream.snapshot import pack, unpack
 from stream.warmup import warm_up
 
 FEATURES = Features(text=["body"], numeric=["size"])
@@ -27,7 +28,7 @@ def rows(n: int, seed: int = 1):
 
 def task(settings: Stream) -> ScoringTask:
     made = warm_up("streams.s", settings, [(fields, label) for fields, label, _ in rows(200)])
-    return ScoringTask(made.stream, made.models)
+    return ScoringTask("s", made.stream, made.models)
 
 
 def life(n: int):
@@ -55,15 +56,56 @@ def test_a_restored_task_goes_on_bit_for_bit():
     expected = whole.feed(inputs[200:])
     before.feed(inputs[:200])
     after = task(stream())
-    after.restore(before.snapshot())
+    after.restore(*unpack(pack(before.snapshot())))
     assert msgspec.json.encode(after.feed(inputs[200:])) == msgspec.json.encode(expected)
     assert after.digest() == whole.digest()
 
 
-def test_a_snapshot_made_beside_another_baseline_is_refused():
+@pytest.mark.parametrize("there", ["another", "none"])
+def test_a_snapshot_brings_its_baseline_along_wherever_another_one_or_none_is_loaded(there):
+    inputs = life(60)
+    made = task(stream())
+    made.feed(inputs[:60])
+    body, segments = unpack(pack(made.snapshot()))
     other = warm_up("streams.s", stream(), [(fields, label) for fields, label, _ in rows(150, seed=9)])
-    with pytest.raises(StateError, match="is loaded"):
-        ScoringTask(other.stream, other.models).restore(task(stream()).snapshot())
+    if there == "none":
+        other.models.baseline, other.models.artifact = None, b""
+    moved = ScoringTask("s", other.stream, other.models)
+    moved.restore(body, segments)
+    assert msgspec.json.encode(moved.feed(inputs[60:])) == msgspec.json.encode(made.feed(inputs[60:]))
+    assert moved.digest() == made.digest()
+    assert f"baseline-{made.models.baseline_version}" in moved.snapshot().segments
+
+
+def test_without_the_baselines_segment_the_baseline_has_to_be_loaded_already():
+    made = task(stream())
+    body, segments = unpack(pack(made.snapshot()))
+    rest = {name: data for name, data in segments.items() if not name.startswith("baseline-")}
+    assert len(rest) < len(segments)
+    task(stream()).restore(body, rest)
+    other = warm_up("streams.s", stream(), [(fields, label) for fields, label, _ in rows(150, seed=9)])
+    with pytest.raises(StateError, match="has no segment baseline-baseline-"):
+        ScoringTask("s", other.stream, other.models).restore(body, rest)
+
+
+def test_a_loaded_baseline_without_its_file_takes_the_file_out_of_the_snapshot():
+    snapshot = task(stream()).snapshot()
+    bare = task(stream())
+    bare.models.artifact = b""
+    bare.restore(*unpack(pack(snapshot)))
+    assert unpack(pack(bare.snapshot()))[1].keys() == snapshot.segments.keys()
+
+
+@pytest.mark.parametrize("settings", [{"online": "field:o", "baseline": "field:b"}, {"baseline": "none"}])
+def test_a_given_score_and_no_baseline_at_all_need_no_segment(settings):
+    made = task(stream(**settings))
+    snapshot = made.snapshot()
+    assert not snapshot.segments
+    moved = task(stream())
+    moved.restore(*unpack(pack(snapshot)))
+    assert moved.models.baseline_version == made.models.baseline_version
+    assert moved.models.artifact == b""
+    assert moved.digest() == made.digest()
 
 
 def test_a_snapshot_of_another_schema_is_refused(monkeypatch):
@@ -71,7 +113,7 @@ def test_a_snapshot_of_another_schema_is_refused(monkeypatch):
     snapshot = made.snapshot()
     monkeypatch.setattr("stream.scoring.SCHEMA", 99)
     with pytest.raises(StateError, match="reads 99"):
-        made.restore(snapshot)
+        made.restore(snapshot.body, {})
 
 
 def test_every_prediction_says_who_served_and_what_both_thought():
@@ -86,7 +128,7 @@ def test_every_prediction_says_who_served_and_what_both_thought():
 
 def test_without_a_baseline_the_online_model_serves():
     made = warm_up("streams.s", stream(), [])
-    [prediction] = ScoringTask(made.stream, made.models).feed([Event("a", 0.0, {"body": "x"})]).predictions
+    [prediction] = ScoringTask("s", made.stream, made.models).feed([Event("a", 0.0, {"body": "x"})]).predictions
     assert (prediction.serving, prediction.baseline, prediction.baseline_version) == ("online", None, None)
 
 
@@ -234,7 +276,7 @@ def test_skips_are_remembered_across_restarts_for_a_thousand_inputs():
     made = task(stream())
     made.feed([Skip("events", "broke"), Skip("events", "broke")])
     after = task(stream())
-    after.restore(made.snapshot())
+    after.restore(*unpack(pack(made.snapshot())))
     assert after.recent_skips() == 2
     after.feed([Tick(float(i)) for i in range(1_000)])
     assert after.recent_skips() == 0
@@ -246,3 +288,22 @@ def test_dead_letters_are_counted_by_reason():
     [(reason, count)] = made.totals().reasons.items()
     assert "size" in reason
     assert count == 3
+
+
+def test_lost_inputs_are_counted_and_an_alarm_says_which_but_no_equation_has_them():
+    made = task(stream())
+    before = made.feed([Lost("labels", 3, 3)])
+    after = made.feed([Event("a", 7.0, {"body": "x"}), Lost("events", 10, 19)])
+    detail = {"first": 10, "last": 19, "records": 10}
+    assert after.alarms == [Alarm("s", 10, "", 7.0, "inputs_lost:events", "data_quality", None, detail)]
+    assert [(alarm.time, alarm.kind) for alarm in before.alarms] == [(0.0, "inputs_lost:labels")]
+    totals = made.totals()
+    assert (totals.inputs.lost, totals.inputs.events, totals.inputs.labels) == (11, 1, 0)
+    assert totals.unbalanced() is None
+
+
+def test_a_labelled_record_is_no_input_of_a_scorer():
+    made = task(stream())
+    [record] = made.feed([Event("a", 0.0, {"body": "x"}), Label("a", 1.0, "ham")]).labelled
+    with pytest.raises(TypeError, match="a scorer takes no Labelled"):
+        made.feed([record])

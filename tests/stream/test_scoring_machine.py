@@ -6,18 +6,21 @@ from typing import Any
 import msgspec
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from river import base, linear_model, optim
 
+from stream import segments
 from stream.baseline import Baseline
 from stream.config import Stream
 from stream.entry import JOINED
 from stream.models import Models
 from stream.online import OnlineModel
-from stream.records import Event, Input, Label, Labelled, Outputs, Prediction, Skip, Tick, Undecodable
+from stream.records import Event, Input, Label, Labelled, Lost, Outputs, Prediction, Skip, Tick, Undecodable
 from stream.scoring import ScoringTask
+from tests.stream.shelf import Shelf
 from tests.stream.strategies import Move, moves, streams
 
 FAR = 4e12
@@ -55,7 +58,7 @@ class Frozen:
 
 def fresh(stream: Stream) -> ScoringTask:
     online = OnlineModel(Spy(), stream.kind, 2)
-    return ScoringTask(stream, Models(online, "spy", Baseline(Frozen(), stream.kind, "frozen"), (0.5, 0.5)))
+    return ScoringTask("s", stream, Models(online, "spy", Baseline(Frozen(), stream.kind, "frozen"), (0.5, 0.5)))
 
 
 def as_bytes(outputs: Outputs) -> bytes:
@@ -74,13 +77,18 @@ def online_part(outputs: list[Outputs]) -> list[tuple[Any, ...]]:
 
 
 class ScoringMachine(RuleBasedStateMachine):
-    """``task`` is restored now and then; ``steady`` never; ``single`` is fed one input at a time."""
+    """``task`` is restored now and then; ``steady`` never; ``single`` is fed one input at a time.
 
-    @initialize(stream=streams())
-    def begin(self, stream: Stream) -> None:
+    Restores are from segments as they were first asked for, which close after ``segment`` events.
+    """
+
+    @initialize(stream=streams(), segment=st.sampled_from([1, 3, 10, 1_000]))
+    def begin(self, stream: Stream, segment: int) -> None:
         self.stream = stream
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(segments, "SEGMENT", segment)
+        self.shelf = Shelf()
         self.task, self.steady, self.single = fresh(stream), fresh(stream), fresh(stream)
-        self.snapshot: bytes | None = None
         self.since: list[tuple[list[Input], bytes]] = []
         self.clock, self.latest = 1_000.0, float("-inf")
         self.offset = self.made = self.uid = 0
@@ -105,7 +113,7 @@ class ScoringMachine(RuleBasedStateMachine):
                 near.append(record.event_id if repeated else None)
         self.feed(inputs, near)
 
-    def record(self, move: Move) -> tuple[Input, bool]:
+    def record(self, move: Move) -> tuple[Input, bool]:  # noqa: PLR0911 - one return a kind of input
         self.offset += 1
         if move.what in ("event", "bad", "ahead"):
             return self.event(
@@ -117,6 +125,8 @@ class ScoringMachine(RuleBasedStateMachine):
             return self.label(f"e{max(1, self.made - move.back)}", move), False
         if move.what == "undecodable":
             return Undecodable("labels" if move.back % 2 else "events", "is no JSON", "", self.offset, b"\xff"), False
+        if move.what == "lost":
+            return Lost("labels" if move.back % 2 else "events", self.offset, self.offset + 2), False
         if move.what == "skip":
             return Skip("labels" if move.back % 2 else "events", "broke the code", self.offset, b"?"), False
         return Tick(self.clock - (30.0 if move.back == 0 else 0.0)), False
@@ -162,20 +172,20 @@ class ScoringMachine(RuleBasedStateMachine):
 
     @rule()
     def is_moved_to_a_fresh_task(self) -> None:
-        moved = fresh(self.stream)
-        moved.restore(self.task.snapshot())
-        self.task = moved
+        self.is_checkpointed()
+        self.task = fresh(self.stream)
+        self.shelf.restore(self.task)
 
     @rule()
     def is_checkpointed(self) -> None:
-        self.snapshot, self.since = self.task.snapshot(), []
+        self.shelf.keep(self.task.snapshot())
+        self.since = []
 
-    @precondition(lambda self: self.snapshot is not None)
+    @precondition(lambda self: self.shelf.kept)
     @rule()
     def crashes_and_recovers(self) -> None:
         self.task = fresh(self.stream)
-        assert self.snapshot is not None
-        self.task.restore(self.snapshot)
+        self.shelf.restore(self.task)
         for inputs, said in self.since:
             assert as_bytes(self.task.feed(inputs)) == said
 
@@ -268,6 +278,7 @@ class ScoringMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "task"):
             return
+        self.patch.undo()
         self.feed([Tick(FAR * 2)], [])
         totals, counts = self.task.totals(), self.task.join.counts
         assert totals.waiting == totals.held == totals.early == 0

@@ -1,0 +1,55 @@
+"""From scores to class names, and from an entry to its labelled record."""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from stream.config import Stream
+from stream.entry import IMPLIED, Entry
+from stream.records import Labelled
+
+Thresholds = tuple[float, float]
+"""Of online model and baseline: an event scored at or above is called positive."""
+
+
+class Answers:
+    """Says what a stream's scores and labels mean in the names of its classes."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._names = stream.classes
+        self._many = stream.kind == "multiclass"
+
+    def answer(self, score: Any, threshold: float) -> str:
+        """The class that a score stands for."""
+        answer: str = self._names[score.index(max(score)) if self._many else score >= threshold]
+        return answer
+
+    def record(self, entry: Entry, thresholds: Thresholds, *, late: bool, sampled: bool) -> Labelled:
+        """The labelled record of an entry, with its first label."""
+        p = entry.prediction
+        online, baseline = thresholds
+        return Labelled(
+            p.event_id,
+            p.time,
+            entry.position,
+            self._names[entry.label],
+            entry.label_time,
+            entry.row,
+            p.score,
+            p.online,
+            p.baseline,
+            p.label,
+            self.answer(p.online, online),
+            None if p.baseline is None else self.answer(p.baseline, baseline),
+            p.online_version,
+            p.baseline_version,
+            entry.state == IMPLIED,
+            late,
+            sampled,
+        )
+
+    def correction(self, entry: Entry, thresholds: Thresholds) -> Labelled:
+        """The record of an entry's last label, which contradicts what was said before."""
+        record = self.record(entry, thresholds, late=False, sampled=True)
+        label, time = self._names[entry.last], entry.last_time
+        return replace(record, label=label, label_time=time, features=None, implied=False, correction=True)

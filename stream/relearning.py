@@ -1,0 +1,181 @@
+"""A scorer's state made anew from the training log: where partitions have changed, or the old state cannot be read.
+
+The log is gone through twice: a Survey finds what only its end tells, then a Relearning a task learns from it.
+"""
+
+import math
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from stream.config import Serving, Stream
+from stream.duration import Duration
+from stream.factories import guarded
+from stream.given import GIVEN
+from stream.labels import LabelCounts
+from stream.models import Models
+from stream.records import Event, Input, Label, Labelled, Prediction, Score
+from stream.scoring import ScoringTask
+from stream.tally import Tally
+from stream.totals import InputCounts
+
+MOST_CORRECTIONS = 200_000
+"""Last labels that are remembered while the log is gone through; of more than that, the first ones are not taken."""
+
+
+class Logged(Struct, frozen=True):
+    """A labelled record, and when it was published: a time far past that is not believed, as it was not then."""
+
+    record: Labelled
+    published: float
+
+
+class Survey:
+    """What must be known of the log before it is learned from: last labels, and where each alarm begins.
+
+    ``overlooked`` counts corrections beyond MOST_CORRECTIONS: their events are learned with their first label.
+    """
+
+    def __init__(self, stream: Stream) -> None:
+        self.overlooked = 0
+        self._last: OrderedDict[str, str] = OrderedDict()
+        self._positive = stream.classes[-1] if stream.kind == "anomaly" else None
+        self._versions: list[str | None] = [None, None]
+        self._called = [math.inf, math.inf]
+        self._passed = [-math.inf, -math.inf]
+
+    def feed(self, records: Sequence[Logged]) -> None:
+        """Take the log's next records."""
+        for logged in records:
+            record = logged.record
+            if record.correction:
+                self._last.pop(record.event_id, None)
+                self._last[record.event_id] = record.label
+                if len(self._last) > MOST_CORRECTIONS:
+                    self._last.popitem(last=False)
+                    self.overlooked += 1
+            elif self._positive is not None:
+                self._see(0, record.online, record.online_label, record.online_version)
+                self._see(1, record.baseline, record.baseline_label, record.baseline_version)
+
+    def corrected(self, logged: Logged) -> Logged:
+        """The record with its last label."""
+        last = self._last.get(logged.record.event_id)
+        if last is None or logged.record.correction:
+            return logged
+        return Logged(replace(logged.record, label=last), logged.published)
+
+    def thresholds(self) -> tuple[float, float]:
+        """Those by which the last versions of an anomaly stream's models were answering; else the usual ones."""
+        online, baseline = (self._threshold(side) for side in (0, 1))
+        return online, baseline
+
+    def _see(self, side: int, score: Score, label: str | None, version: str | None) -> None:
+        if not isinstance(score, float):
+            return
+        if version != self._versions[side]:
+            self._versions[side] = version
+            self._called[side], self._passed[side] = math.inf, -math.inf
+        if label == self._positive:
+            self._called[side] = min(self._called[side], score)
+        else:
+            self._passed[side] = max(self._passed[side], score)
+
+    def _threshold(self, side: int) -> float:
+        if self._called[side] < math.inf:
+            return self._called[side]
+        return 0.5 if self._passed[side] == -math.inf else math.nextafter(self._passed[side], math.inf)
+
+
+class Relearning:
+    """Feeds logged records to a task that begins with ``models``.
+
+    What the task answers is dropped: it was published when it happened. The events that wait for a label are not in
+    the log, so their labels will find no event. Each record is final here, whatever the stream's maturity.
+    ``left_out`` counts records that were not learned from, by the reason; corrections are not among them.
+    """
+
+    def __init__(self, name: str, stream: Stream, models: Models) -> None:
+        self._given = {
+            side: getattr(stream, side).removeprefix(GIVEN)
+            for side in ("online", "baseline")
+            if getattr(stream, side).startswith(GIVEN)
+        }
+        self._many = stream.classes if stream.kind == "multiclass" else []
+        self._max_ahead = stream.max_ahead
+        # The log names classes, never what labellers write for them.
+        at_once = replace(stream.labels, maturity=Duration(0), absent_means=None, values={})
+        self._task = ScoringTask(name, replace(stream, labels=at_once), models)
+        self.learned = 0
+        self.left_out: dict[str, int] = {}
+
+    def feed(self, records: Sequence[Logged]) -> None:
+        """Learn from records, in their order; raises TrainingError where a model breaks on one."""
+        task = self._task
+        inputs: list[Input] = []
+        taken: dict[str, Labelled] = {}
+        for logged in records:
+            record = logged.record
+            if record.correction:
+                continue
+            if record.features is None:
+                self._leave_out("has no features")
+            elif record.label not in task.classes:
+                self._leave_out(f"label {record.label[:80]!r} is none of {list(task.classes)[:20]}")
+            elif record.event_id in taken or task.join.known(record.event_id) is not None:
+                self._leave_out("is there twice")
+            else:
+                latest = logged.published + self._max_ahead
+                fields, at = self._fields(record), record.position
+                inputs.append(Event(record.event_id, record.time, fields, at, record.time > latest, b""))
+                inputs.append(Label(record.event_id, record.label_time, record.label, at, record.label_time > latest))
+                taken[record.event_id] = record
+        before = task.join.counts.joined
+        with guarded("the models' state, out of the training log,"):
+            for letter in task.feed(inputs).dead_letters:
+                self._leave_out(letter.reason)
+        self.learned += task.join.counts.joined - before
+        task.join.early.clear()  # the labels of events that have just been left out
+        for event_id, record in taken.items():
+            entry = task.join.known(event_id)
+            if entry is not None:
+                entry.prediction = _first_answer(record)
+
+    def finish(self) -> ScoringTask:
+        """The task, which has counted nothing yet: what it learned from was counted when it happened."""
+        self._task.inputs, self._task.join.counts, self._task.tally = InputCounts(), LabelCounts(), Tally()
+        return self._task
+
+    def _fields(self, record: Labelled) -> dict[str, Any]:
+        fields: dict[str, Any] = dict(record.features or {})
+        for side, field in self._given.items():
+            score: Score = getattr(record, side)
+            of_all = isinstance(score, list) and len(score) == len(self._many)
+            fields[field] = dict(zip(self._many, score, strict=True)) if of_all else score  # type: ignore[arg-type] # tested
+        return fields
+
+    def _leave_out(self, reason: str) -> None:
+        self.left_out[reason] = self.left_out.get(reason, 0) + 1
+
+
+def _first_answer(record: Labelled) -> Prediction:
+    """What was published of a record's event, for when the event comes again."""
+    serving: Serving = "blend"
+    if record.served == record.baseline:
+        serving = "baseline"
+    elif record.served == record.online:
+        serving = "online"
+    return Prediction(
+        record.event_id,
+        record.time,
+        record.served_label,
+        record.served,
+        serving,
+        record.online,
+        record.baseline,
+        record.online_version,
+        record.baseline_version,
+    )
