@@ -40,7 +40,7 @@ def split(made: WarmUp, mails: list[dict[str, Any]], tasks: int, seed: int) -> S
     """The figures of all tasks together, each mail at its place in the whole stream."""
     board = Scoreboard(made.stream, WARM_UP, SEGMENTS)
     workers = [
-        ScoringTask(made.stream, msgspec.structs.replace(made.models, online=copy.deepcopy(made.models.online)))
+        ScoringTask("spam", made.stream, msgspec.structs.replace(made.models, online=copy.deepcopy(made.models.online)))
         for _ in range(tasks)
     ]
     for begin in range(WARM_UP, len(mails), BATCH):

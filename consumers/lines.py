@@ -37,7 +37,7 @@ def lines(name: str, file: IO[bytes], form: str, decoder: Decoder | None) -> Ite
 
 
 def _jsonl(file: IO[bytes], decoder: Decoder | None) -> Iterator[Row]:
-    decode = msgspec.json.Decoder(dict[str, Any]).decode if decoder is None else decoder
+    decode = decode_json() if decoder is None else decoder
     while line := file.readline(LONGEST_RECORD):
         if len(line) >= LONGEST_RECORD and not line.endswith(b"\n"):
             while (rest := file.readline(LONGEST_RECORD)) and not rest.endswith(b"\n"):
@@ -46,10 +46,16 @@ def _jsonl(file: IO[bytes], decoder: Decoder | None) -> Iterator[Row]:
             continue
         line = line.rstrip(b"\r\n")
         if line and not line.isspace():
-            yield _decoded(decode, line), line
+            yield decoded(decode, line), line
 
 
-def _decoded(decode: Decoder, line: bytes) -> dict[str, Any] | RecordError:
+def decode_json() -> Decoder:
+    """Reads a JSON object."""
+    return msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def decoded(decode: Decoder, line: bytes) -> dict[str, Any] | RecordError:
+    """The fields that a decoder makes of a record's bytes, or why it makes none."""
     try:
         fields = decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

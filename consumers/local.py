@@ -8,9 +8,10 @@ from msgspec import Struct
 
 from consumers.order import Order, Position
 from consumers.store import Journalled, Store
-from consumers.transport import Arrived, Assigned, Batch, Drained, Notice, Recovery
+from consumers.transport import Arrived, Assigned, Batch, Drained, Loaded, Notice, Recovery
 from stream.errors import Fenced, StateError
 from stream.records import Event, Input, Label, Outputs, Skip, Tick, Undecodable
+from stream.snapshot import Snapshot
 
 TASK = "replay"
 
@@ -52,6 +53,7 @@ class LocalTransport:
         self.order = order
         self.pace = Pace(speed)
         self._assigned = False
+        self._recovered = False
         self._committed = store.position()
         self._read: _Cursor | None = None
         self._fenced: Fenced | None = None
@@ -63,6 +65,8 @@ class LocalTransport:
         if not self._assigned:
             self._assigned = True
             return [Assigned(TASK)]
+        if not self._recovered:
+            return []
         cursor = self._cursor()
         begin = cursor.position
         inputs = cursor.take(most) if not self.pace.speed else self._due(cursor, most, timeout)
@@ -92,9 +96,14 @@ class LocalTransport:
 
     def recover(self, task: str) -> Recovery:
         """The newest authentic checkpoint, and the journalled batches behind it, read from the files again."""
-        sequence, position, snapshot = self.store.checkpoint()
         self._committed = self.store.position()
-        return Recovery(snapshot, self._replay(position, self.store.journal(sequence)))
+        self._recovered = True
+        return Recovery(self.store.sequence(), self._load)
+
+    def _load(self) -> Loaded:
+        sequence, position, snapshot = self.store.checkpoint()
+        replay = self._replay(position, self.store.journal(sequence))
+        return Loaded(snapshot, self.store.segments(sequence), replay)
 
     def _replay(self, position: Position, journal: list[Journalled]) -> Iterator[Batch]:
         if not journal:
@@ -113,31 +122,45 @@ class LocalTransport:
                 "the inputs no longer lead to where the last commit was: they have changed since the start"
             )
 
-    def commit(self, task: str, batch: Batch | None, outputs: Outputs, snapshot: bytes | None) -> None:
+    def commit(self, task: str, batch: Batch | None, outputs: Outputs, snapshot: Snapshot | None) -> None:
         """See Store.commit, which has the steps."""
         entry, position = None, self._committed
         if batch is not None:
             entry = Journalled(self.store.sequence() + 1, len(batch.inputs), batch.mark.skips)
             position = batch.mark.end
         try:
-            self.store.commit(entry, position, outputs, snapshot)
+            if snapshot is None:
+                self.store.commit(entry, position, outputs, None)
+            else:
+                self.store.commit(entry, position, outputs, snapshot.body, snapshot.segments)
         except Fenced as error:
             self._fenced = error
             raise
+        except BaseException:
+            self._recovered = False
+            raise
         self._committed = position
 
-    def split(self, batch: Batch) -> list[Batch]:
-        """The same inputs, one a batch."""
+    def split(self, batch: Batch) -> tuple[Batch, Batch]:
+        """The same inputs in two batches."""
+        half = len(batch.inputs) // 2
         cursor = _Cursor(self.order(batch.mark.begin))
-        singles = []
-        for _ in batch.inputs:
-            begin = cursor.position
-            singles.append(Batch(cursor.take_next(), Mark(begin, cursor.position, {})))
-        return singles
+        first = cursor.take(half)
+        mark: Mark = batch.mark
+        parts: tuple[dict[int, str], dict[int, str]] = ({}, {})
+        for place, reason in mark.skips.items():
+            parts[place >= half][place if place < half else place - half] = reason
+        middle = cursor.position
+        behind = Batch(batch.inputs[half:], Mark(middle, mark.end, parts[1]))
+        return Batch(first, Mark(mark.begin, middle, parts[0])), behind
 
     def skip(self, batch: Batch, reason: str) -> Batch:
         """A single input's batch with a Skip in its place."""
         return Batch([_skipped(batch.inputs[0], reason)], Mark(batch.mark.begin, batch.mark.end, {0: reason}))
+
+    def leave(self, task: str) -> None:
+        """Deliver nothing more until the task is recovered."""
+        self._recovered = False
 
     def close(self) -> None:
         """Let the store go; readers close when they are dropped."""

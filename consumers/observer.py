@@ -9,6 +9,12 @@ class Observer:
     def committed(self, task: str, totals: Any, inputs: int, seconds: dict[str, float]) -> None:
         """A batch of ``inputs`` is durable; ``seconds`` has its feed and commit times."""
 
+    def recovered(self, task: str, seconds: float, batches: int) -> None:
+        """The task was restored, and ``batches`` fed again, in so many seconds."""
+
+    def waiting(self, task: str, reason: str) -> None:
+        """The task is this worker's and cannot go on now."""
+
     def revoked(self, task: str) -> None:
         """The task is gone from this worker."""
 

@@ -21,7 +21,7 @@ from consumers.local import LocalTransport
 from consumers.observer import Observer
 from consumers.plans import Plan
 from consumers.results import RESULTS, Results, write_results
-from consumers.seal import default_key_file, load_key
+from consumers.seal import default_key_file, load_keys, make_key
 from consumers.start import Run
 from consumers.store import Store
 from consumers.worker import Worker
@@ -45,6 +45,16 @@ class Progress(Observer):
             self.begun = totals.scoring.inputs.events
         for listener in self.listeners:
             listener.committed(task, totals, inputs, seconds)
+
+    def recovered(self, task: str, seconds: float, batches: int) -> None:
+        """Pass it on."""
+        for listener in self.listeners:
+            listener.recovered(task, seconds, batches)
+
+    def waiting(self, task: str, reason: str) -> None:
+        """Pass it on."""
+        for listener in self.listeners:
+            listener.waiting(task, reason)
 
     def alive(self) -> None:
         """Pass it on."""
@@ -118,8 +128,9 @@ def _open_store(plan: Plan, at_step: Callable[[str], None]) -> tuple[Store, floa
             probe.unlink()
         except OSError as error:
             raise StateError(f"{plan.out}: results cannot be written there: {error.strerror}") from error
-        key_file = plan.worker.checkpoint_key_file
-        key = load_key(Path(key_file) if key_file else default_key_file())
+        key_file = Path(plan.worker.checkpoint_key_file or default_key_file())
+        make_key(key_file)
+        key = load_keys(key_file)[0]
     else:
         key = os.urandom(32)
     keep = ("predictions", "alarms", "dead_letters") if path is not None else ("alarms",)

@@ -23,29 +23,45 @@ def default_key_file() -> Path:
     return base / "rotwatch" / "checkpoint.key"
 
 
-def load_key(path: Path) -> bytes:
-    """The key in a file, made on first use; raises StateError where it can be neither read nor made."""
+def make_key(path: Path) -> None:
+    """Make a file with one new key where there is none; raises StateError where that cannot be."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        made = secrets.token_bytes(KEY_BYTES)
         # Written whole beside its place and then linked into it: two processes that start together get one key.
         beside = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         if not path.exists():
             beside.write_bytes(b"")
             beside.chmod(0o600)
-            beside.write_bytes(made)
+            beside.write_text(secrets.token_hex(KEY_BYTES) + "\n", "ascii")
             try:
                 os.link(beside, path)
             except FileExistsError:
                 pass
             finally:
                 beside.unlink()
-        key = path.read_bytes()
     except OSError as error:
-        raise StateError(f"the checkpoint key {path} cannot be read or made: {error.strerror}") from error
-    if len(key) < KEY_BYTES:
-        raise StateError(f"the checkpoint key {path} has {len(key)} bytes, not {KEY_BYTES}: remove it to have one made")
-    return key
+        raise StateError(f"the checkpoint key {path} cannot be made: {error.strerror}") from error
+
+
+def load_keys(path: Path) -> list[bytes]:
+    """The keys in a file, one a line in hexadecimal: the first seals, all of them open. Raises StateError.
+
+    To change the key, put the new one on the first line and leave the old one below it until every checkpoint that it
+    sealed is gone.
+    """
+    try:
+        lines = [line.strip() for line in path.read_text("ascii").splitlines() if line.strip()]
+        keys = [bytes.fromhex(line) for line in lines]
+    except OSError as error:
+        raise StateError(f"the checkpoint key {path} cannot be read: {error.strerror}") from error
+    except ValueError:
+        raise StateError(
+            f"the checkpoint key {path} must have one key a line, {KEY_BYTES} bytes or more in hexadecimal "
+            "(openssl rand -hex 32 makes one)"
+        ) from None
+    if not keys or any(len(key) < KEY_BYTES for key in keys):
+        raise StateError(f"the checkpoint key {path} must have at least one key, each of {KEY_BYTES} bytes or more")
+    return keys
 
 
 def seal(key: bytes, place: str, payload: bytes) -> bytes:

@@ -3,7 +3,6 @@
 import copy
 import hashlib
 from collections.abc import Iterator
-from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,13 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from consumers.fingerprint import fingerprint
 from consumers.infer import infer
 from consumers.lines import Row
 from consumers.order import Order, Position, SideBySide, TwoFiles
 from consumers.plans import Plan
 from consumers.sources import Source
 from consumers.store import Store
-from stream import baseline
 from stream.chain import Chain
 from stream.config import Fields, Stream, check_stream, dump, undump
 from stream.decoding import RecordDecoder
@@ -87,32 +86,23 @@ class Run:
         made = warm_up(f"streams.{plan.name}", stream, [(row, label) for _, row, label in examples])
         self.settings.stream, self.models = made.stream, made.models
         self.unused = made.unused
-        chain = self.task()
+        begin = self.task().snapshot()
         self.store.start(
             Position(warm, warm if plan.labels is None else 0),
-            chain.snapshot(),
+            begin.body,
+            begin.segments,
             identity=identity,
             resolved=dump(self.settings),
-            artifact=made.artifact,
-            version=(made.models.baseline.version if made.models.baseline else "").encode(),
             skip=msgspec.json.encode(sorted(self.skip)),
             unused=msgspec.json.encode(made.unused),
         )
 
     def _go_on(self, known: bytes) -> None:
         self.settings = undump(known, Resolved)
-        stream = self.settings.stream
         self.skip = frozenset(msgspec.json.decode(self.store.get("skip") or b"[]"))
         self.unused = msgspec.json.decode(self.store.get("unused") or b"{}")
-        artifact = self.store.get("artifact")
-        many = stream.classes if stream.kind == "multiclass" else []
-        frozen: Any = None
-        if stream.baseline.startswith("field:"):
-            frozen = GivenScore(stream.baseline.removeprefix("field:"), many)
-        elif artifact:
-            frozen = baseline.load(artifact, stream.kind, (self.store.get("version") or b"").decode())
-        # The online model comes out of the checkpoint; until then there is nothing to score with.
-        self.models = Models(GivenScore("", []), "", frozen)
+        # The models come out of the checkpoint; until then there is nothing to score with.
+        self.models = Models(GivenScore("", []), "", None)
 
     def _inferred(self, tables: list[dict[str, Any]]) -> Stream:
         fields = msgspec.structs.replace(Fields(), **self.plan.fields)
@@ -200,7 +190,7 @@ class Run:
         monitor = MonitoringTask(self.plan.name, stream) if self.plan.monitor else None
         # Each task learns for itself: none may begin with what another has learned.
         board = Scoreboard(stream, self.settings.warm_up, self.plan.segment)
-        return Chain(ScoringTask(stream, copy.deepcopy(self.models)), monitor, board)
+        return Chain(ScoringTask(self.plan.name, stream, copy.deepcopy(self.models)), monitor, board)
 
 
 class Resolved(Struct):
@@ -261,18 +251,8 @@ def _identity(plan: Plan) -> bytes:
     ]
     if plan.out is not None:
         parts += [_content(source.name) for source in (plan.source, plan.labels) if source is not None]
-        parts.append(_code())
+        parts.append(fingerprint())
     return dump(parts)
-
-
-def _code() -> str:
-    """A fingerprint of what computes: what was journalled must not be fed again through other code."""
-    print_of = hashlib.sha256()
-    for file in sorted(Path(baseline.__file__).parent.rglob("*.py")):
-        print_of.update(file.read_bytes())
-    for library in ("river", "scikit-learn", "numpy", "scipy", "pandas", "msgspec"):
-        print_of.update(f"{library} {version(library)}".encode())
-    return print_of.hexdigest()
 
 
 def _content(name: str) -> str | None:

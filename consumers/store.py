@@ -6,7 +6,7 @@ What decides how a replay goes on is sealed, and outputs carry a checksum: a dam
 import secrets
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,23 @@ from consumers.seal import seal, unseal
 from stream.errors import CommitFailed, Fenced, StateError
 from stream.records import Outputs
 
-SCHEMA = 1
+SCHEMA = 2
 
 TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE journal (sequence INTEGER PRIMARY KEY, inputs INTEGER NOT NULL, skips BLOB NOT NULL);
 CREATE TABLE position (one INTEGER PRIMARY KEY, sequence INTEGER, events INTEGER, labels INTEGER, ended INTEGER);
-CREATE TABLE checkpoint (sequence INTEGER PRIMARY KEY, events INTEGER, labels INTEGER, ended INTEGER, sealed BLOB);
+CREATE TABLE checkpoint
+    (sequence INTEGER PRIMARY KEY, events INTEGER, labels INTEGER, ended INTEGER, sealed BLOB, names BLOB);
+CREATE TABLE segment (name TEXT PRIMARY KEY, sealed BLOB);
 CREATE TABLE output (sequence INTEGER, kind TEXT, records INTEGER, lines BLOB, crc INTEGER);
 """
+
+
+Segments = Mapping[str, Callable[[], bytes]]
+"""Parts of a snapshot that are written once: each with what encodes it."""
+
+NONE: Segments = {}
 
 
 class Journalled(Struct, frozen=True):
@@ -107,26 +115,34 @@ class Store:
     def _put(self, name: str, value: bytes) -> None:
         self.db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
-    def start(self, position: Position, snapshot: bytes, **meta: bytes) -> None:
+    def start(self, position: Position, snapshot: bytes, segments: Segments = NONE, **meta: bytes) -> None:
         """Write what the replay begins with: its first checkpoint and what is known only once. Raises StateError."""
         try:
             self.db.execute("BEGIN IMMEDIATE")
             for name, value in meta.items():
                 self._put(name, seal(self.key, f"{self.run}/meta/{name}", value))
             self._place(0, position)
-            self._checkpoint(0, position, snapshot)
+            self._checkpoint(0, position, snapshot, segments)
             self.db.execute("COMMIT")
         except sqlite3.Error as error:
             raise StateError(f"{self.path}: the replay's beginning cannot be written: {error}") from error
 
-    def commit(self, entry: Journalled | None, position: Position, outputs: Outputs, snapshot: bytes | None) -> None:
+    def commit(
+        self,
+        entry: Journalled | None,
+        position: Position,
+        outputs: Outputs,
+        snapshot: bytes | None,
+        segments: Segments = NONE,
+    ) -> None:
         """Make a batch durable, or a snapshot alone.
 
         1. begin: take the file's write lock
         2. fence: go no further if somebody has opened the state since
         3. outputs: one row a kind, of JSON lines
         4. journal: the batch's size and skips, and the position behind it
-        5. checkpoint, if one is given: sealed; the one before is kept, older ones and their journal go
+        5. checkpoint, if one is given: sealed, with those of its segments that are not there yet; the one before is
+           kept, older ones go, with their journal and the segments that nobody names any more
         6. commit
 
         Raises Fenced, or CommitFailed with nothing written.
@@ -148,7 +164,7 @@ class Store:
                 self._place(sequence, position)
             if snapshot is not None:
                 self.at_step("checkpoint")
-                self._checkpoint(sequence, position, snapshot)
+                self._checkpoint(sequence, position, snapshot, segments)
             self.at_step("commit")
             self.db.execute("COMMIT")
             self.at_step("done")
@@ -173,11 +189,16 @@ class Store:
             (sequence, at.events, at.labels, at.ended),
         )
 
-    def _checkpoint(self, sequence: int, at: Position, snapshot: bytes) -> None:
+    def _checkpoint(self, sequence: int, at: Position, snapshot: bytes, segments: Segments) -> None:
+        there = {name for (name,) in self.db.execute("SELECT name FROM segment")}
+        for name, encode in segments.items():
+            if name not in there:
+                sealed = seal(self.key, self._place_of_segment(name), encode())
+                self.db.execute("INSERT INTO segment VALUES (?, ?)", (name, sealed))
         sealed = seal(self.key, self._place_of(sequence, at), snapshot)
         self.db.execute(
-            "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?, ?)",
-            (sequence, at.events, at.labels, at.ended, sealed),
+            "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?, ?, ?)",
+            (sequence, at.events, at.labels, at.ended, sealed, msgspec.json.encode(list(segments))),
         )
         # Memory is not damaged while a process lives; a file keeps one more to fall back on.
         keep = 1 if self.path is None else 2
@@ -185,6 +206,11 @@ class Store:
         kept = self.db.execute(query, (keep,)).fetchall()[-1][0]
         self.db.execute("DELETE FROM checkpoint WHERE sequence < ?", (kept,))
         self.db.execute("DELETE FROM journal WHERE sequence <= ?", (kept,))
+        named = {
+            name for (names,) in self.db.execute("SELECT names FROM checkpoint") for name in msgspec.json.decode(names)
+        }
+        for name in (there | set(segments)) - named:
+            self.db.execute("DELETE FROM segment WHERE name = ?", (name,))
 
     def sequence(self) -> int:
         """The number of the last committed batch."""
@@ -212,6 +238,22 @@ class Store:
             except (StateError, TypeError) as error:
                 refused = str(error)
         raise self._damaged(f"It holds no checkpoint that can be used: {refused}")
+
+    def segments(self, sequence: int) -> dict[str, bytes]:
+        """The segments that a checkpoint names; raises StateError where one is not authentic."""
+        found: dict[str, bytes] = {}
+        try:
+            for (names,) in self._rows("SELECT names FROM checkpoint WHERE sequence = ?", (sequence,)):
+                for name in msgspec.json.decode(names, type=list[str]):
+                    rows = self._rows("SELECT sealed FROM segment WHERE name = ?", (name,))
+                    found[name] = unseal(self.key, self._place_of_segment(name), bytes(rows[0][0]))
+        except (StateError, TypeError, IndexError, msgspec.MsgspecError) as error:
+            raise self._damaged(error) from error
+        return found
+
+    def _place_of_segment(self, name: str) -> str:
+        """What a segment's seal is bound to: this replay and its name."""
+        return f"{self.run}/segment/{name}"
 
     def journal(self, after: int) -> list[Journalled]:
         """The committed batches behind a checkpoint, in order."""

@@ -5,10 +5,12 @@ happens when that batch is committed, once.
 
 >>> from stream.testing import RunningSum, event, said
 >>> from consumers.worker import Worker
+>>> from structlog.testing import capture_logs
 >>> ledger = Ledger([event("a", n=1), DIES, event("b", n=2), event("c", n=3)])
 >>> def work():
-...     transport = ScriptedTransport(ledger)
-...     return Worker(transport, lambda task: RunningSum(), batch=2, checkpoint_every=60).run()
+...     with capture_logs():
+...         transport = ScriptedTransport(ledger)
+...         return Worker(transport, lambda task: RunningSum(), batch=2, checkpoint_every=60).run()
 >>> work()
 Traceback (most recent call last):
 consumers.testing.Died: before the commit
@@ -22,9 +24,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from consumers.transport import Arrived, Assigned, Batch, Drained, Notice, Recovery, Revoked
+from consumers.transport import Arrived, Assigned, Batch, Drained, Loaded, Notice, Recovery, Revoked
 from stream.errors import CommitFailed, Fenced, StateError
 from stream.records import Event, Input, Label, Outputs, Skip, Undecodable
+from stream.snapshot import Snapshot, pack, unpack
 
 
 class Mark(Enum):
@@ -117,6 +120,7 @@ class ScriptedTransport:
         self.epochs: dict[str, int] = {}
         self.coming: list[list[Notice]] = [[Assigned(task) for task in ledger.pages]]
         self.drained: set[str] = set()
+        self.unrecovered: set[str] = set()
         self.regained: set[str] = set()
         self.closed = False
         for task, page in ledger.pages.items():
@@ -136,7 +140,7 @@ class ScriptedTransport:
         """What the script says next."""
         if self.coming:
             return self.coming.pop(0)
-        return [self._next(task, most) for task in list(self.read)]
+        return [self._next(task, most) for task in self.read if task not in self.unrecovered]
 
     def _next(self, task: str, most: int) -> Notice:
         page = self.ledger.pages[task]
@@ -161,7 +165,7 @@ class ScriptedTransport:
         return Arrived(task, Batch(inputs, Cut(ends, {})))
 
     def recover(self, task: str) -> Recovery:
-        """The newest sound checkpoint, and the batches behind it."""
+        """Where the task goes on: the newest sound checkpoint, and the batches behind it."""
         page = self.ledger.pages[task]
         if task in self.regained:
             self.regained.remove(task)
@@ -169,12 +173,18 @@ class ScriptedTransport:
         if task in self.read:
             self.read[task] = page.place
         self.drained.discard(task)
+        self.unrecovered.discard(task)
+        return Recovery(page.sequence, lambda: self._load(task))
+
+    def _load(self, task: str) -> Loaded:
+        page = self.ledger.pages[task]
         sound = [checkpoint for checkpoint in page.checkpoints if checkpoint.snapshot is not None]
         after = sound[-1] if sound else Checkpoint(0, 0, None)
         wanted = range(after.sequence + 1, page.sequence + 1)
         if any(sequence not in page.journal for sequence in wanted):
             raise StateError(f"{task}: holds no checkpoint that can be used")
-        return Recovery(after.snapshot, self._batches(page, [page.journal[sequence] for sequence in wanted]))
+        body, segments = (None, {}) if after.snapshot is None else unpack(after.snapshot)
+        return Loaded(body, segments, self._batches(page, [page.journal[sequence] for sequence in wanted]))
 
     def _batches(self, page: Page, cuts: list[Cut]) -> Iterable[Batch]:
         for cut in cuts:
@@ -185,9 +195,10 @@ class ScriptedTransport:
                 inputs.append(_skipped(record, cut.skips[index]) if index in cut.skips else record)
             yield Batch(inputs, cut)
 
-    def commit(self, task: str, batch: Batch | None, outputs: Outputs, snapshot: bytes | None) -> None:
+    def commit(self, task: str, batch: Batch | None, outputs: Outputs, snapshot: Snapshot | None) -> None:
         """Write it all into the ledger, or nothing; what the script says befalls it here."""
         page = self.ledger.pages[task]
+        self.unrecovered.add(task)
         self.at_step("begin")
         self.at_step("fence")
         if self.closed or self.epochs.get(task) != page.epoch:
@@ -210,7 +221,8 @@ class ScriptedTransport:
             page.journal[page.sequence] = batch.mark
             page.outputs.append(outputs)
         if snapshot is not None:
-            self._keep(page, Checkpoint(page.sequence, page.place, snapshot))
+            self._keep(page, Checkpoint(page.sequence, page.place, pack(snapshot)))
+        self.unrecovered.discard(task)
         if mark is Mark.REVOKED:
             self.revoke(task)
         self.at_step("done")
@@ -243,13 +255,23 @@ class ScriptedTransport:
         self.regained.add(task)
         self.coming += [[Revoked(task)], [Assigned(task)]]
 
-    def split(self, batch: Batch) -> list[Batch]:
-        """The same inputs, one a batch."""
-        return [Batch([record], Cut([end], {})) for record, end in zip(batch.inputs, batch.mark.ends, strict=True)]
+    def split(self, batch: Batch) -> tuple[Batch, Batch]:
+        """The same inputs in two batches."""
+        half, mark = len(batch.inputs) // 2, batch.mark
+        first = {place: reason for place, reason in mark.skips.items() if place < half}
+        second = {place - half: reason for place, reason in mark.skips.items() if place >= half}
+        return (
+            Batch(batch.inputs[:half], Cut(mark.ends[:half], first)),
+            Batch(batch.inputs[half:], Cut(mark.ends[half:], second)),
+        )
 
     def skip(self, batch: Batch, reason: str) -> Batch:
         """A single input's batch with a Skip in its place."""
         return Batch([_skipped(batch.inputs[0], reason)], Cut(batch.mark.ends, {0: reason}))
+
+    def leave(self, task: str) -> None:
+        """Deliver nothing more of the task until it is recovered."""
+        self.unrecovered.add(task)
 
     def close(self) -> None:
         """Nothing can be committed any more."""

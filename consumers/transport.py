@@ -6,20 +6,25 @@ outputs, position and journal, and now and then a checkpoint. What a batch stand
 
 Promises, tested for every transport by the same suite (tests/consumers/contract.py):
 
-1. ``poll`` delivers a task's inputs in order, none left out, none twice, beginning behind its last commit.
+1. ``poll`` delivers a task's inputs in order, none left out, none twice, beginning behind its last commit. What is no
+   longer there comes as a Lost, never in silence.
 2. ``commit`` is atomic: after a crash at any instant either all of it is there or nothing.
-3. ``recover`` gives the newest checkpoint that is authentic, and the batches committed since, cut as they were then.
-4. Who has been fenced off (somebody newer has the task) gets ``Fenced`` from ``commit`` and has published nothing.
-5. After ``CommitFailed`` nothing of the batch is durable, and after ``recover`` the inputs come again.
+3. ``recover`` tells how many batches have been committed, and gives the newest checkpoint that is authentic, and the
+   batches committed since, cut as they were then.
+4. Who has been fenced off (somebody newer has the task) gets ``Fenced`` from ``commit`` and has published nothing; the
+   task is forgotten until it is assigned again.
+5. After ``CommitFailed`` the batch is durable as a whole or not at all; ``recover`` tells which, and what is not
+   durable comes again. Until then nothing of the task is delivered.
 6. ``skip`` puts a Skip in the place of an input for good: every later recovery delivers the Skip.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
 
 from stream.records import Input, Outputs
+from stream.snapshot import Snapshot
 
 
 class Batch(Struct):
@@ -36,7 +41,7 @@ class Assigned(Struct, frozen=True):
 
 
 class Revoked(Struct, frozen=True):
-    """The task is no longer this worker's: forget it; nothing more of it can be committed."""
+    """The task is no longer this worker's: nothing more of it can be committed, unless it is assigned again."""
 
     task: str
 
@@ -57,11 +62,22 @@ class Drained(Struct, frozen=True):
 Notice = Assigned | Revoked | Arrived | Drained
 
 
-class Recovery(Struct):
-    """Where a task goes on: a snapshot to restore (None: begin anew), then batches to feed with outputs suppressed."""
+class Loaded(Struct):
+    """A state to restore (body None: begin anew), and the batches to feed behind it with outputs suppressed."""
 
-    snapshot: bytes | None
+    body: bytes | None
+    segments: Mapping[str, bytes]
     batches: Iterable[Batch]
+
+
+class Recovery(Struct):
+    """Where a task goes on: behind its batch ``number``, counted from 1 on.
+
+    A task that has been kept in memory since that batch needs nothing else; any other needs what ``load`` gives.
+    """
+
+    number: int
+    load: Callable[[], Loaded]
 
 
 class Transport(Protocol):
@@ -71,16 +87,22 @@ class Transport(Protocol):
         """What has happened: at most ``most`` inputs a task; waits up to ``timeout`` seconds for something."""
 
     def recover(self, task: str) -> Recovery:
-        """Where the task goes on, by its last commit; the next ``poll`` delivers what comes after."""
+        """Where the task goes on, by its last commit; the next ``poll`` delivers what comes after.
 
-    def commit(self, task: str, batch: Batch | None, outputs: Outputs, snapshot: bytes | None) -> None:
+        Raises Unavailable for what may pass, and StateError for what does not.
+        """
+
+    def commit(self, task: str, batch: Batch | None, outputs: Outputs, snapshot: Snapshot | None) -> None:
         """Make it durable as one; without a batch only the snapshot. Raises Fenced or CommitFailed."""
 
-    def split(self, batch: Batch) -> list[Batch]:
-        """The same inputs, one a batch."""
+    def split(self, batch: Batch) -> tuple[Batch, Batch]:
+        """The same inputs in two batches; of more than one input."""
 
     def skip(self, batch: Batch, reason: str) -> Batch:
         """A single input's batch with a Skip in its place, which carries the record's bytes."""
+
+    def leave(self, task: str) -> None:
+        """The worker cannot go on with the task: deliver nothing more of it until it is recovered."""
 
     def close(self) -> None:
         """Let everything go; uncommitted work is dropped."""
@@ -92,10 +114,10 @@ class Task(Protocol):
     def feed(self, batch: Sequence[Input]) -> Outputs:
         """Take inputs in order, answer what is to be published."""
 
-    def snapshot(self) -> bytes:
+    def snapshot(self) -> Snapshot:
         """The whole state."""
 
-    def restore(self, snapshot: bytes) -> None:
+    def restore(self, body: bytes, segments: Mapping[str, bytes]) -> None:
         """Take up a state."""
 
     def totals(self) -> Any:

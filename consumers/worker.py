@@ -8,42 +8,39 @@ For each batch:
 4. The task's totals are published; before this nobody sees a count of the batch.
 
 A task that is assigned is restored from its newest checkpoint and fed the batches committed since, its outputs
-suppressed: it then stands where it stood. A commit that failed, and a record that broke the code, lead back there.
+suppressed: it then stands where it stood. One that comes back to a worker which still has it in memory, and which
+nobody has had meanwhile, goes on as it is. A commit that failed, and a record that broke the code, lead back there too.
 """
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import structlog
-from msgspec import Struct
 
 from consumers.observer import Observer
-from consumers.transport import Arrived, Assigned, Batch, Drained, Notice, Revoked, Task, Transport
-from stream.errors import CommitFailed, Fenced, ModelError, SettingError, TransportError
+from consumers.running import NOW, Running, of_time
+from consumers.transport import Arrived, Assigned, Batch, Drained, Notice, Recovery, Revoked, Task, Transport
+from stream.errors import CommitFailed, Fenced, ModelError, SettingError, StateError, TransportError, Unavailable
 from stream.records import Outputs
+from stream.snapshot import pack, unpack
 
 log = structlog.get_logger()
 
 MOST_SKIPS = 10
 """A task stops at this many skips among its last 1,000 inputs: a broken model must not drain the stream."""
 
-CHECKPOINT_SHARE = 50
-"""Checkpoints take at most one part in so many of the time."""
-
-
-class Running(Struct):
-    """A task at work: when its last checkpoint was made, and what that cost."""
-
-    task: Task
-    checkpoint_at: float
-    checkpoint_cost: float = 0.0
+MOST_PAUSE = 30.0
+"""Seconds between two tries at most."""
 
 
 class Worker:
     """Runs tasks over a transport until it is stopped or their inputs end.
 
-    ``make`` builds an empty task by its name. ``retries`` is how many failed commits in a row are borne before the
-    last one's error is raised; None bears them for ever, with growing pauses. ``stop`` is asked between batches.
+    ``make`` builds an empty task by its name, to be restored; ``begin`` one that has no state yet. ``batch`` is how
+    many inputs are fed at once at most; with ``commit_every``, in seconds, only as many as that takes. ``retries`` is
+    how many failures in a row are borne before the last one's error is raised; None bears them for ever, with growing
+    pauses. ``stop`` is asked between batches.
     """
 
     def __init__(
@@ -53,156 +50,228 @@ class Worker:
         *,
         batch: int,
         checkpoint_every: float,
+        begin: Callable[[str], Task] | None = None,
+        commit_every: float | None = None,
         retries: int | None = None,
         observer: Observer | None = None,
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self.transport = transport
         self.make = make
+        self.begin = begin or make
         self.batch = batch
         self.checkpoint_every = checkpoint_every
+        self.commit_every = commit_every
         self.retries = retries
         self.observer = observer or Observer()
         self.stop = stop
         self.tasks: dict[str, Running] = {}
+        self.parked: dict[str, Running] = {}
         self.drained: set[str] = set()
         self.failures: dict[str, int] = {}
+        self.due: dict[str, float] = {}
+        self.cost: float | None = None
 
     def run(self) -> bool:
         """Work until the inputs end (True), or until ``stop`` says so (False): then with a last checkpoint."""
         try:
             while not self.stop():
                 self.observer.alive()
-                for notice in self.transport.poll(self.batch, timeout=1.0):
+                notices = self.transport.poll(self._most(), timeout=self._patience())
+                for notice in notices:
                     self._handle(notice)
-                if self.drained and self.drained >= self.tasks.keys():
+                if any(isinstance(notice, Assigned) for notice in notices):
+                    self.parked.clear()  # what has not come back with the others is somebody else's now
+                if self.due and not any(isinstance(notice, Arrived) for notice in notices):
+                    time.sleep(self._patience())
+                for task in [task for task, at in self.due.items() if at <= time.monotonic()]:
+                    self._guarded(task, partial(self._recover, task))
+                if self.drained and not self.due and self.drained >= self.tasks.keys():
                     return True
             for task in list(self.tasks):
                 try:
                     self._checkpoint(task)
-                except Fenced as error:
-                    self._fence(task, error)
-                except CommitFailed as error:
+                except TransportError as error:
                     # All that was committed is safe; going on will take the replay of the journal.
                     log.warning("last checkpoint failed", task=task, reason=str(error))
             return False
         finally:
             self.transport.close()
 
+    def _most(self) -> int:
+        if self.commit_every is None or not self.cost:
+            return self.batch
+        return max(1, min(self.batch, int(self.commit_every / self.cost)))
+
+    def _patience(self) -> float:
+        first = min(self.due.values(), default=None)
+        return 1.0 if first is None else min(1.0, max(0.0, first - time.monotonic()))
+
     def _handle(self, notice: Notice) -> None:
         task = notice.task
-        recover = False
-        while True:
-            try:
-                if recover or isinstance(notice, Assigned):
-                    self._recover(task)
-                elif isinstance(notice, Revoked):
-                    self._forget(task)
-                elif isinstance(notice, Arrived) and task in self.tasks:
-                    self._work(task, notice.batch)
-                elif isinstance(notice, Drained) and task in self.tasks:
-                    self.drained.add(task)
-            except Fenced as error:
-                self._fence(task, error)
-            except CommitFailed as error:
-                self._bear(task, error)
-                recover = True
-                continue
-            return
+        if isinstance(notice, Assigned):
+            self._guarded(task, lambda: self._take_up(task))
+        elif isinstance(notice, Revoked):
+            self._park(task)
+        elif isinstance(notice, Arrived) and task in self.tasks:
+            self._guarded(task, lambda: self._work(task, notice.batch))
+        elif isinstance(notice, Drained) and task in self.tasks:
+            self.drained.add(task)
+
+    def _guarded(self, task: str, act: Callable[[], None]) -> None:
+        """Do something with a task; what may pass is tried again later, from the last commit on."""
+        try:
+            act()
+        except Fenced as error:
+            log.warning("task fenced", task=task, reason=str(error))
+            self._forget(task)
+        except (CommitFailed, Unavailable) as error:
+            self._bear(task, error)
+        except (ModelError, StateError) as error:
+            if self.retries is not None:
+                raise
+            # Were the worker to die of it, the task would go to the next, and so bring down one after the other.
+            self._forget(task)
+            self.transport.leave(task)
+            self.observer.waiting(task, str(error))
+            log.warning("task stopped", task=task, reason=str(error))
+        else:
+            self.due.pop(task, None)
 
     def _work(self, task: str, batch: Batch) -> None:
         try:
             seconds = self._feed_and_commit(task, batch)
-        except (TransportError, SettingError):  # not the fault of a record
+        except (TransportError, SettingError, StateError):  # not the fault of a record
             raise
         except Exception as error:  # noqa: BLE001 - whatever a model or a user's own code raises
-            log.warning("a batch broke the task; feeding its records one by one", task=task, reason=_line(error))
+            log.warning("a batch broke the task; looking for the record", task=task, reason=_line(error))
             self._isolate(task, batch)
         else:
             self._publish(task, batch, seconds)
         self.failures.pop(task, None)
+
+    def _publish(self, task: str, batch: Batch, seconds: dict[str, float]) -> None:
+        """Outside of what isolates: what breaks here must not feed a batch again that is durable."""
+        self.observer.committed(task, self.tasks[task].task.totals(), len(batch.inputs), seconds)
 
     def _feed_and_commit(self, task: str, batch: Batch) -> dict[str, float]:
         running = self.tasks[task]
         started = time.perf_counter()
         outputs = running.task.feed(batch.inputs)
         fed = time.perf_counter()
-        snapshot = self._due_snapshot(running)
+        if not of_time(batch):
+            # Known even if the commit comes too late: the next batch must not be as large again.
+            cost = (fed - started) / len(batch.inputs)
+            self.cost = cost if self.cost is None else 0.8 * self.cost + 0.2 * cost
+        snapshot_due = running.due(batch, self.checkpoint_every, time.monotonic())
+        snapshot = running.task.snapshot() if snapshot_due else None
+        taken = time.perf_counter()
         self.transport.commit(task, batch, outputs, snapshot)
         done = time.perf_counter()
-        return {"feed": fed - started, "commit": done - fed}
-
-    def _publish(self, task: str, batch: Batch, seconds: dict[str, float]) -> None:
-        """Outside of what isolates: what breaks here must not feed a batch again that is durable."""
-        self.observer.committed(task, self.tasks[task].task.totals(), len(batch.inputs), seconds)
+        running.committed(batch)
+        if snapshot_due:
+            running.checkpointed(time.monotonic(), done - fed)
+        return {"feed": fed - started, "commit": done - taken}
 
     def _isolate(self, task: str, batch: Batch) -> None:
-        """Feed a batch's inputs one at a time from the last commit on, and skip those that break the task."""
+        """Find the records of a batch that break the task, by halves, and skip them; the others are fed."""
         self._recover(task)
-        for single in self.transport.split(batch):
+        running = self.tasks[task]
+        before = pack(running.task.snapshot())
+        parts = [batch]
+        while parts:
+            part = parts.pop()
+            self.observer.alive()
             try:
-                seconds = self._feed_and_commit(task, single)
-            except (TransportError, SettingError):
+                seconds = self._feed_and_commit(task, part)
+            except (TransportError, SettingError, StateError):
                 raise
             except Exception as error:
-                self._recover(task)
-                if self.tasks[task].task.recent_skips() + 1 >= MOST_SKIPS:
+                # It may have been the commit that broke: an output was too large, say. None succeeds before a recovery.
+                self.transport.recover(task)
+                body, segments = unpack(before)
+                running.task = self.make(task)
+                running.task.restore(body, segments)
+                if len(part.inputs) > 1:
+                    parts += reversed(self.transport.split(part))
+                    continue
+                if running.task.recent_skips() + 1 >= MOST_SKIPS:
                     raise ModelError(
                         f"task {task} stops: {MOST_SKIPS} of its last 1,000 inputs broke it, "
                         f"the last with {_line(error)}"
                     ) from error
                 log.warning("record skipped", task=task, reason=_line(error))
-                single = self.transport.skip(single, _line(error))  # noqa: PLW2901 - takes the input's place
-                seconds = self._feed_and_commit(task, single)
-            self._publish(task, single, seconds)
+                part = self.transport.skip(part, _line(error))
+                seconds = self._feed_and_commit(task, part)
+            self._publish(task, part, seconds)
+            if parts:
+                before = pack(running.task.snapshot())
+
+    def _take_up(self, task: str) -> None:
+        """Go on with a task that is this worker's now, as it is in memory if that is still how it stands."""
+        parked = self.parked.pop(task, None)
+        recovery = self.transport.recover(task)
+        if parked is None or recovery.number != parked.number:
+            self._restore(task, recovery)
+            return
+        self.tasks[task] = parked
+        self.observer.committed(task, parked.task.totals(), 0, {})
 
     def _recover(self, task: str) -> None:
-        made = self.make(task)
-        recovery = self.transport.recover(task)
-        if recovery.snapshot is not None:
-            made.restore(recovery.snapshot)
+        self._restore(task, self.transport.recover(task))
+
+    def _restore(self, task: str, recovery: Recovery) -> None:
+        started = time.monotonic()
+        loaded = recovery.load()
         batches = 0
-        for batch in recovery.batches:
+        if loaded.body is None:
+            made = self.begin(task)
+        else:
+            made = self.make(task)
+            made.restore(loaded.body, loaded.segments)
+        for batch in loaded.batches:
             made.feed(batch.inputs)
             self.observer.alive()
             batches += 1
-        if recovery.snapshot is not None or batches:
-            log.info("task recovered", task=task, checkpoint=recovery.snapshot is not None, batches=batches)
-        self.drained.discard(task)
+        if loaded.body is None:
+            # Elsewhere it might begin otherwise: with another warm-up, say. So its beginning is kept first of all.
+            self.transport.commit(task, None, Outputs([], [], [], []), made.snapshot())
         # What had to be fed again is worth a checkpoint at the next commit: a loop of crashes must not make it longer.
-        self.tasks[task] = Running(made, float("-inf") if batches else time.monotonic())
+        running = Running(made, recovery.number, NOW if batches else time.monotonic())
+        seconds = time.monotonic() - started
+        self.observer.recovered(task, seconds, batches)
+        log.info("task recovered", task=task, anew=loaded.body is None, batches=batches, seconds=round(seconds, 3))
+        self.drained.discard(task)
+        self.tasks[task] = running
         self.observer.committed(task, made.totals(), 0, {})
-
-    def _due_snapshot(self, running: Running) -> bytes | None:
-        now = time.monotonic()
-        if now - running.checkpoint_at < max(self.checkpoint_every, running.checkpoint_cost * CHECKPOINT_SHARE):
-            return None
-        snapshot = running.task.snapshot()
-        running.checkpoint_at = time.monotonic()
-        running.checkpoint_cost = running.checkpoint_at - now
-        return snapshot
 
     def _checkpoint(self, task: str) -> None:
         """A last checkpoint, so that going on needs no replay."""
-        if task in self.tasks:
-            self.transport.commit(task, None, Outputs([], [], [], []), self.tasks[task].task.snapshot())
+        self.transport.commit(task, None, Outputs([], [], [], []), self.tasks[task].task.snapshot())
 
-    def _fence(self, task: str, error: Fenced) -> None:
-        log.warning("task fenced", task=task, reason=str(error))
-        self._forget(task)
+    def _park(self, task: str) -> None:
+        """Keep a task that is taken away until it is known who gets it."""
+        self.drained.discard(task)
+        self.due.pop(task, None)
+        running = self.tasks.pop(task, None)
+        if running is not None:
+            self.parked[task] = running
+        self.observer.revoked(task)  # of one that waits, too
 
     def _forget(self, task: str) -> None:
-        self.drained.discard(task)
-        if self.tasks.pop(task, None) is not None:
-            self.observer.revoked(task)
+        self._park(task)
+        self.parked.pop(task, None)
 
-    def _bear(self, task: str, error: CommitFailed) -> None:
+    def _bear(self, task: str, error: TransportError) -> None:
         tries = self.failures[task] = self.failures.get(task, 0) + 1
         if self.retries is not None and tries > self.retries:
             raise error
-        pause = min(30.0, 0.1 * 2**tries)
-        log.warning("commit failed, trying again", task=task, reason=str(error), tries=tries, pause_seconds=pause)
-        time.sleep(pause)
+        pause = min(MOST_PAUSE, 0.1 * 2 ** min(tries, 10))  # no float holds 2 to the power of a night's tries
+        self.tasks.pop(task, None)
+        self.drained.discard(task)
+        self.observer.waiting(task, str(error))
+        self.due[task] = time.monotonic() + pause
+        log.warning("trying again", task=task, reason=str(error), tries=tries, pause_seconds=pause)
 
 
 def _line(error: BaseException) -> str:

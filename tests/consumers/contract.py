@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from consumers.transport import Arrived, Assigned, Batch, Drained, Notice, Revoked, Transport
+from consumers.transport import Arrived, Assigned, Batch, Drained, Loaded, Notice, Revoked, Transport
 from stream.errors import CommitFailed, Fenced, StateError
 from stream.records import DeadLetter, Event, Input, Label, Outputs, Prediction, Skip, Tick, Undecodable
+from stream.snapshot import Snapshot
 from stream.testing import event, label, undecodable
 
 INPUTS: list[Input] = [
@@ -126,11 +127,38 @@ def published(outputs: Outputs) -> list[str]:
     return [p.event_id for p in outputs.predictions] + [f"!{d.payload.decode()}" for d in outputs.dead_letters]
 
 
+def of_time(notice: Notice) -> bool:
+    """Whether a notice brings nothing but time, which a transport may say when there is nothing else."""
+    return isinstance(notice, Arrived) and all(isinstance(made, Tick) for made in notice.batch.inputs)
+
+
+def snapshot(fed: Sequence[str]) -> Snapshot:
+    """What a task that has been fed this would give: every two names a segment, the odd one in the body."""
+    full = len(fed) // 2
+    segments = {f"two-{i}": lambda i=i: "\n".join(fed[2 * i : 2 * i + 2]).encode() for i in range(full)}
+    return Snapshot("\n".join([str(full), *fed[2 * full :]]).encode(), segments)
+
+
+def restored(loaded: Loaded) -> list[str]:
+    """What a task was fed whose snapshot was kept."""
+    full, *rest = (loaded.body or b"").decode().split("\n")
+    names = [name for i in range(int(full)) for name in loaded.segments[f"two-{i}"].decode().split("\n")]
+    return names + rest
+
+
+def singles(transport: Transport, batch: Batch) -> list[Batch]:
+    """The same inputs, one a batch."""
+    if len(batch.inputs) == 1:
+        return [batch]
+    return [single for half in transport.split(batch) for single in singles(transport, half)]
+
+
 class Client:
     """What a worker does with a transport, step by step. It remembers what it was fed, as a task's state would."""
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
+        self.coming: list[Notice] = []
         self.task = self.wait(Assigned).task
         self.fed: list[str] = []
         self.batches: list[list[str]] = []
@@ -140,19 +168,23 @@ class Client:
         """The next notice, which must be of a kind."""
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
-            notices: Sequence[Notice] = self.transport.poll(most, 0.1)
-            if notices:
-                assert len(notices) == 1
-                assert isinstance(notices[0], kind), notices[0]
-                return notices[0]
+            self.coming += [notice for notice in self.transport.poll(most, 0.1) if not of_time(notice)]
+            if self.coming:
+                notice = self.coming.pop(0)
+                assert isinstance(notice, kind), notice
+                return notice
         raise TimeoutError(f"no {kind.__name__} came")
 
     def recover(self) -> None:
         """Stand where the last commit stood."""
         recovery = self.transport.recover(self.task)
-        self.fed = [] if recovery.snapshot is None else recovery.snapshot.decode().split("\n")[1:]
-        self.batches = [names(batch.inputs) for batch in recovery.batches]
+        loaded = recovery.load()
+        self.fed = [] if loaded.body is None else restored(loaded)
+        self.batches = [names(batch.inputs) for batch in loaded.batches]
         self.fed += [name for batch in self.batches for name in batch]
+        self.number = recovery.number
+        if loaded.body is None:  # as a worker does: where a task begins is kept first of all
+            self.checkpoint()
 
     def take(self, most: int = 2) -> Batch:
         """The next batch."""
@@ -163,13 +195,13 @@ class Client:
     def commit(self, batch: Batch, *, checkpoint: bool = False) -> None:
         """Feed a batch and commit it."""
         after = self.fed + names(batch.inputs)
-        snapshot = "\n".join(["", *after]).encode() if checkpoint else None
-        self.transport.commit(self.task, batch, answer(batch), snapshot)
+        self.transport.commit(self.task, batch, answer(batch), snapshot(after) if checkpoint else None)
         self.fed = after
+        self.number += 1
 
     def checkpoint(self) -> None:
         """Commit a snapshot alone."""
-        self.transport.commit(self.task, None, Outputs([], [], [], []), "\n".join(["", *self.fed]).encode())
+        self.transport.commit(self.task, None, Outputs([], [], [], []), snapshot(self.fed))
 
     def work(self, *sizes: int, checkpoint: bool = False) -> None:
         """Take and commit batches of so many events each."""
@@ -294,13 +326,13 @@ class Delivery(ABC):
         handle = make(INPUTS)
         client = Client(handle.open())
         batch = client.take(4)
-        singles = client.transport.split(batch)
-        assert [single.inputs for single in singles] == [[record] for record in batch.inputs]
+        parts = singles(client.transport, batch)
+        assert [single.inputs for single in parts] == [[record] for record in batch.inputs]
         client.recover()
-        for single in singles[:-1]:
+        for single in parts[:-1]:
             client.commit(single)
         client.recover()
-        assert [len(batch) for batch in client.batches] == [1] * (len(singles) - 1)
+        assert [len(batch) for batch in client.batches] == [1] * (len(parts) - 1)
         client.finish()
         assert client.fed == NAMES
 
@@ -309,7 +341,7 @@ class Delivery(ABC):
         client.work(1)
         batch = client.take(4)
         client.recover()
-        for single in client.transport.split(batch):
+        for single in singles(client.transport, batch):
             client.commit(single)
         client.finish()
         assert client.fed == NAMES
@@ -321,7 +353,7 @@ class Delivery(ABC):
         client.work(1, checkpoint=True)
         while len(client.fed) <= place:
             batch = client.take(100)
-            for single in client.transport.split(batch):
+            for single in singles(client.transport, batch):
                 if len(client.fed) == place:
                     single = client.transport.skip(single, "broke it")  # noqa: PLW2901 - takes the input's place
                 client.commit(single)
@@ -338,6 +370,16 @@ class Delivery(ABC):
         client.finish()
         assert client.fed == expected
         assert (record.raw in [d.payload for d in handle.committed().dead_letters]) == (place in (4, *range(1, 12)))
+
+    def test_a_task_that_is_left_is_not_delivered_until_it_is_recovered(self, make: Make) -> None:
+        client = Client(make(INPUTS).open())
+        client.work(2)
+        client.transport.leave(client.task)
+        for _ in range(5):
+            assert not [n for n in client.transport.poll(2, 0.05) if not isinstance(n, Drained)]
+        client.recover()
+        client.finish()
+        assert client.fed == NAMES
 
     def test_the_end_of_the_inputs_is_told_and_nothing_comes_after_it(self, make: Make) -> None:
         if not self.drains:
@@ -371,7 +413,7 @@ class Durable(Delivery):
             transport = handle.open()
             client = Client(transport)
             if len(client.fed) < done:
-                client.commit(client.transport.split(client.take(1))[0])
+                client.commit(client.take(1))
             client.transport.poll(5, 0.1)  # polled and lost
             handle.kill(transport)
         client = Client(handle.open())
@@ -482,9 +524,10 @@ class Durable(Delivery):
     def test_who_was_fenced_off_before_its_first_commit_is_fenced_off_all_the_same(self, make: Make) -> None:
         handle = make(INPUTS)
         older = Client(handle.open())
+        batch = older.take(2)
         newer = Client(handle.open())
         with pytest.raises(Fenced):
-            older.work(2)
+            older.commit(batch)
         newer.finish()
         assert newer.fed == NAMES
 
@@ -492,7 +535,7 @@ class Durable(Delivery):
         handle = make(INPUTS)
         transport = handle.open()
         client = Client(transport)
-        first, second, *_ = client.transport.split(client.take(2))
+        first, second, *_ = singles(client.transport, client.take(2))
         client.commit(first, checkpoint=True)
         client.commit(client.transport.skip(second, "broke it"))
         handle.kill(transport)

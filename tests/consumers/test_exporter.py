@@ -15,13 +15,14 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from consumers.exporter import Exporter
-from consumers.transport import Arrived, Assigned, Batch, Drained, Notice, Recovery
+from consumers.runtime import Runtime
+from consumers.transport import Arrived, Assigned, Batch, Drained, Loaded, Notice, Recovery
 from consumers.worker import Worker
 from stream import config
 from stream.chain import Chain, ChainTotals
 from stream.errors import CommitFailed
 from stream.monitoring import MonitoringTask
-from stream.records import Event, Input, Label, Skip, Tick, Undecodable
+from stream.records import Event, Input, Label, Labelled, Lost, Skip, Tick, Undecodable
 from stream.scoring import ScoringTask
 from stream.totals import DELAY_EDGES
 from stream.warmup import warm_up
@@ -40,7 +41,7 @@ STREAM = {
 def make_chain(**settings: object) -> Chain:
     stream = config.read({"streams": {"spam": {**STREAM, **settings}}}).streams["spam"]
     made = warm_up("streams.spam", stream, [])
-    return Chain(ScoringTask(made.stream, made.models), MonitoringTask("spam", made.stream), None)
+    return Chain(ScoringTask("spam", made.stream, made.models), MonitoringTask("spam", made.stream), None)
 
 
 def event(number: int, baseline: float = 0.1) -> Event:
@@ -61,6 +62,7 @@ def inputs() -> list[Input]:
         Undecodable("events", "no JSON"),
         Undecodable("labels", "no JSON"),
         Skip("events", "broke the code"),
+        Lost("events", 161, 170),
         Event("far", 4e9, {"a": 0.1, "b": 0.1}, 900, ahead=True),
         event(200),
         event(201),
@@ -78,10 +80,10 @@ def run(chain: Chain, records: Sequence[Input] | None = None) -> ChainTotals:
 class Shown:
     """An exporter on a registry of its own, and what a scrape of it says."""
 
-    def __init__(self) -> None:
+    def __init__(self, runtime: Runtime | None = None) -> None:
         self.registry = CollectorRegistry()
         self.time = 1_000.0
-        self.exporter = Exporter("spam", self.registry, now=lambda: 5_000.0, monotonic=lambda: self.time)
+        self.exporter = Exporter("spam", self.registry, runtime, now=lambda: 5_000.0, monotonic=lambda: self.time)
 
     def value(self, name: str, task: str | None = "0", **labels: str) -> float | None:
         place = {"stream": "spam"} | ({} if task is None else {"partition": task})
@@ -111,15 +113,32 @@ def totals() -> ChainTotals:
 
 
 @pytest.fixture
-def full(shown: Shown, totals: ChainTotals) -> Shown:
+def full(totals: ChainTotals) -> Shown:
+    shown = Shown(Runtime(1, 2, 3, 4, 5, 6, lag={("spam.events", 0): 7, ("spam.labels", 0): 0}))
     shown.exporter.committed("0", totals, 333, SECONDS)
     return shown
+
+
+def watched() -> MonitoringTask:
+    """A monitor of its own that has read a record that is judged, one left out, one broken, and has lost some."""
+    task = MonitoringTask("spam", make_chain().scoring.stream)
+    record = Labelled("a", 1.0, 0, "ham", 2.0, None, 0.1, 0.1, 0.1, "ham", "ham", "ham", "field:a", "field:b")
+    task.feed(
+        [
+            record,
+            msgspec.structs.replace(record, correction=True),
+            Undecodable("labelled", "no JSON"),
+            Skip("labelled", "broke the code"),
+            Lost("labelled", 7, 9),
+        ]
+    )
+    return task
 
 
 def test_the_run_behind_these_tests_has_a_little_of_everything(totals: ChainTotals) -> None:
     i, j = totals.scoring.inputs, totals.scoring.labels
     assert totals.scoring.unbalanced() is None
-    assert min(i.predicted, i.repeated, i.events_dead, i.labels_dead, i.ahead, i.skipped) > 0
+    assert min(i.predicted, i.repeated, i.events_dead, i.labels_dead, i.ahead, i.skipped, i.lost) > 0
     assert min(j.joined, j.duplicate, j.conflicting, j.late) > 0
     assert min(totals.scoring.waiting, totals.scoring.early, totals.scoring.oldest_age) > 0
     assert totals.monitoring is not None
@@ -142,6 +161,7 @@ def test_events_and_labels_are_shown_by_their_fates(full: Shown, totals: ChainTo
     assert full.value("dead_letters_total", source="labels") == 2
     assert full.value("ahead_records_total") == i.ahead == 1
     assert full.value("skipped_records_total") == i.skipped == 1
+    assert full.value("lost_records_total") == i.lost == 10
     assert full.value("late_labels_total") == j.late == 1
     assert full.value("unsampled_events_total") == j.unsampled
 
@@ -204,6 +224,33 @@ def test_the_monitor_shows_what_it_judged_and_its_alarms(full: Shown, totals: Ch
     assert full.value("alarms_total", detector="adwin", model="baseline") == monitoring.alarms["adwin:baseline"]
     for model, mean in monitoring.means.items():
         assert full.value("judged_error_ratio", model=model) == mean
+
+
+def test_a_monitors_books_can_be_checked_from_a_scrape_alone(shown: Shown) -> None:
+    shown.exporter.committed("all", watched().totals(), 5, SECONDS)
+    read = shown.value("labelled_read_total", "all")
+    judged, left_out = shown.value("judged_records_total", "all"), shown.value("left_out_records_total", "all")
+    dead = shown.value("dead_letters_total", "all", source="labelled")
+    assert (read, judged, left_out, dead) == (4, 1, 1, 2)
+    assert shown.value("skipped_records_total", "all") == 1
+    assert shown.value("dead_letters_total", "all", source="events") is None
+
+
+def test_lost_inputs_are_counted_by_their_offsets_and_are_no_detectors_alarms(shown: Shown) -> None:
+    task = watched()
+    assert task.totals().alarms["inputs_lost:labelled"] == 1
+    shown.exporter.committed("all", task.totals(), 5, SECONDS)
+    assert shown.value("lost_records_total", "all") == 3
+    assert "inputs_lost" not in generate_latest(shown.registry).decode()
+
+
+def test_what_scorer_and_monitor_of_one_chain_both_count_is_one_series(shown: Shown, totals: ChainTotals) -> None:
+    both = ChainTotals(totals.scoring, watched().totals())
+    shown.exporter.committed("0", both, 1, SECONDS)
+    assert shown.value("lost_records_total") == 10 + 3
+    assert shown.value("skipped_records_total") == 1 + 1
+    series = [line.rpartition(" ")[0] for line in generate_latest(shown.registry).decode().splitlines()]
+    assert len(set(series)) == len(series)
 
 
 def test_exactly_one_verdict_is_set_and_all_others_are_there_at_zero(full: Shown, totals: ChainTotals) -> None:
@@ -298,7 +345,8 @@ class Flaky:
         return [Arrived("0", Batch(self.batches[done], None)) if done < len(self.batches) else Drained("0")]
 
     def recover(self, _: str) -> Recovery:
-        return Recovery(None, list(self.journal))
+        journal = list(self.journal)
+        return Recovery(len(journal), lambda: Loaded(None, {}, journal))
 
     def commit(self, _: str, batch: Batch | None, *__: object) -> None:
         self.tries += 1
@@ -348,6 +396,98 @@ def test_a_revoked_task_is_not_ready_and_a_recovered_one_is(shown: Shown) -> Non
     assert shown.exporter.unready() == "no task is assigned and recovered"
 
 
+def test_a_task_that_waits_makes_the_process_unready_and_says_why_until_it_is_published_again(shown: Shown) -> None:
+    shown.exporter.committed("0", make_chain().totals(), 0, {})
+    shown.exporter.committed("1", make_chain().totals(), 0, {})
+    assert shown.value("waiting_tasks", "1") == 0
+    shown.exporter.waiting("1", "no answer\nfrom the broker")
+    shown.exporter.waiting("0", "the disk is full")
+    assert shown.exporter.unready() == "task 0 waits: the disk is full; task 1 waits: no answer from the broker"
+    assert shown.value("waiting_tasks", "1") == 1
+    assert shown.value("commits_total", "1") == 0
+    shown.exporter.committed("0", make_chain().totals(), 0, {})
+    assert shown.exporter.unready() == "task 1 waits: no answer from the broker"
+    shown.exporter.committed("1", make_chain().totals(), 1, SECONDS)
+    assert shown.exporter.unready() is None
+    assert shown.value("waiting_tasks", "1") == 0
+
+
+def test_a_task_that_waits_for_its_first_recovery_is_shown_and_forgotten_when_it_is_revoked(shown: Shown) -> None:
+    shown.exporter.waiting("0", "no answer")
+    assert shown.exporter.unready() == "task 0 waits: no answer"
+    assert shown.value("waiting_tasks") == 1
+    assert shown.value("commits_total") is None
+    shown.exporter.revoked("0")
+    assert shown.exporter.unready() == "no task is assigned and recovered"
+    assert shown.tasks() == set()
+
+
+def test_a_stopped_task_stays_unready_while_others_work(shown: Shown) -> None:
+    for task in ("0", "1"):
+        shown.exporter.committed(task, make_chain().totals(), 0, {})
+    shown.exporter.revoked("0")  # as the worker says it
+    shown.exporter.waiting("0", "10 of its last 1,000 inputs broke it")
+    shown.exporter.committed("1", make_chain().totals(), 5, SECONDS)
+    assert shown.exporter.unready() == "task 0 waits: 10 of its last 1,000 inputs broke it"
+
+
+def test_a_worker_whose_broker_does_not_answer_is_not_ready(totals: ChainTotals) -> None:
+    runtime = Runtime()
+    shown = Shown(runtime)
+    shown.exporter.committed("0", totals, 0, {})
+    assert shown.exporter.unready() is None
+    runtime.away = "NoBrokersAvailable: 127.0.0.1:9092"
+    assert shown.exporter.unready() == "the broker does not answer: NoBrokersAvailable: 127.0.0.1:9092"
+    runtime.away = ""
+    assert shown.exporter.unready() is None
+
+
+def test_a_worker_that_stands_by_is_ready_without_a_task_as_long_as_its_broker_answers() -> None:
+    runtime = Runtime()
+    shown = Shown(runtime)
+    assert shown.exporter.unready() == "no task is assigned and recovered"
+    runtime.standing_by = True
+    assert shown.exporter.unready() is None
+    runtime.away = "gone"
+    assert shown.exporter.unready() == "the broker does not answer: gone"
+
+
+def test_recoveries_are_timed(shown: Shown) -> None:
+    shown.exporter.recovered("0", 0.3, 12)
+    shown.exporter.recovered("1", 40.0, 0)
+    assert shown.value("recovery_duration_seconds_bucket", None, le="0.5") == 1
+    assert shown.value("recovery_duration_seconds_bucket", None, le="60.0") == 2
+    assert shown.value("recovery_duration_seconds_sum", None) == 40.3
+
+
+def test_what_the_transport_tells_of_its_process_is_shown(full: Shown) -> None:
+    names = (
+        "rebalances_total",
+        "fenced_total",
+        "aborted_transactions_total",
+        "refused_checkpoints_total",
+        "misrouted_records_total",
+        "broker_unavailable_total",
+    )
+    assert [full.value(name, None) for name in names] == [1, 2, 3, 4, 5, 6]
+    assert full.value("lag_records", None, topic="spam.events", partition="0") == 7
+    assert full.value("lag_records", None, topic="spam.labels", partition="0") == 0
+
+
+def test_where_no_transport_tells_anything_nothing_is_shown_of_it(shown: Shown, totals: ChainTotals) -> None:
+    shown.exporter.committed("0", totals, 1, SECONDS)
+    text = generate_latest(shown.registry).decode()
+    assert "rebalances" not in text
+    assert "lag" not in text
+
+
+def test_a_partition_that_is_somebody_elses_has_no_lag_any_more(full: Shown) -> None:
+    assert full.exporter.runtime is not None
+    full.exporter.runtime.lag = {("spam.labels", 0): 3}
+    assert full.value("lag_records", None, topic="spam.events", partition="0") is None
+    assert full.value("lag_records", None, topic="spam.labels", partition="0") == 3
+
+
 def test_a_loop_that_shows_no_life_is_stalled_until_it_does(shown: Shown) -> None:
     assert shown.exporter.stalled(limit=60) is None
     shown.time += 61
@@ -356,6 +496,12 @@ def test_a_loop_that_shows_no_life_is_stalled_until_it_does(shown: Shown) -> Non
     assert shown.exporter.stalled(limit=60) is None
     shown.time += 61
     shown.exporter.committed("0", make_chain().totals(), 0, {})
+    assert shown.exporter.stalled(limit=60) is None
+    shown.time += 61
+    shown.exporter.waiting("0", "no answer")
+    assert shown.exporter.stalled(limit=60) is None
+    shown.time += 61
+    shown.exporter.recovered("0", 61.0, 5)
     assert shown.exporter.stalled(limit=60) is None
 
 

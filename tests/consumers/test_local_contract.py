@@ -18,8 +18,9 @@ from stream.config import Fields
 from stream.decoding import RecordDecoder
 from stream.errors import CommitFailed, Fenced, RecordError
 from stream.records import DeadLetter, Event, Input, Label, Outputs, Prediction, Undecodable
+from stream.snapshot import Snapshot
 from stream.testing import RunningSum, said
-from tests.consumers.contract import INPUTS, Delivery, Durable, Handle, Make, Revocable
+from tests.consumers.contract import INPUTS, Delivery, Durable, Handle, Make, Revocable, snapshot
 
 KEY = b"k" * 32
 
@@ -31,9 +32,10 @@ class Local(Handle):
 
     steps = ("begin", "fence", "outputs", "journal", "checkpoint", "commit", "done")
 
-    def __init__(self, inputs: Sequence[Input], path: Path | None) -> None:
+    def __init__(self, inputs: Sequence[Input], path: Path | None, begin: Snapshot | None = None) -> None:
         super().__init__(inputs)
         self.path = path
+        self.begin = begin or snapshot([])
         self.stores: dict[int, Store] = {}
         self.events = self._rows(Event | Undecodable)
         self.labels = self._rows(Label)
@@ -52,7 +54,7 @@ class Local(Handle):
     def _store(self) -> Store:
         store = Store(self.path, KEY, KINDS, self.at_step)
         if store.get("begun") is None:
-            store.start(Position(0, 0), RunningSum().snapshot(), begun=b"yes")
+            store.start(Position(0, 0), self.begin.body, self.begin.segments, begun=b"yes")
         return store
 
     def _order(self, start: Position) -> Order:
@@ -163,7 +165,7 @@ class TestScripted(Revocable):
 
 
 def test_a_local_worker_that_has_been_taken_over_ends_and_has_published_nothing_after(tmp_path: Path) -> None:
-    handle = Local(INPUTS, tmp_path / "state.sqlite")
+    handle = Local(INPUTS, tmp_path / "state.sqlite", RunningSum().snapshot())
     rounds = iter(range(100))
     newer: list[Transport] = []
 

@@ -1,6 +1,7 @@
 """A replay as a whole: the same rows by every door, late labels, segments, and real mail."""
 
 import gzip
+import inspect
 import io
 import json
 import os
@@ -8,14 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import msgspec
 import pandas as pd
 import pytest
 
+from consumers.observer import Observer
 from consumers.order import Delay
 from consumers.plans import Plan
-from consumers.replay import replay
+from consumers.replay import Progress, replay
 from consumers.results import Results
 from consumers.settings import load
 from consumers.sources import Source, open_source, simulated
@@ -290,9 +293,17 @@ def test_a_replay_begun_by_other_code_is_not_gone_on_with(tmp_path, monkeypatch)
     plan = Plan("s", open_source(str(path)), stream, warm_up=50, out=tmp_path / "out", worker=Worker(batch=10))
     stops = iter([False, False, False, True])
     assert replay(plan, stop=lambda: next(stops)) is None
-    monkeypatch.setattr("consumers.start._code", lambda: "another")
+    monkeypatch.setattr("consumers.start.fingerprint", lambda: "another")
     with pytest.raises(StateError, match="begun by other code"):
         replay(plan)
     monkeypatch.undo()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert replay(plan) is not None
+
+
+@pytest.mark.parametrize("word", [name for name in vars(Observer) if not name.startswith("_")])
+def test_a_replays_listeners_hear_all_that_a_worker_says(word):
+    listener = Mock(spec=Observer)
+    arguments = [Mock() for name in inspect.signature(getattr(Observer, word)).parameters if name != "self"]
+    getattr(Progress([listener]), word)(*arguments)
+    getattr(listener, word).assert_called_once_with(*arguments)

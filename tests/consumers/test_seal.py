@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.seal import KEY_BYTES, default_key_file, load_key, seal, unseal
+from consumers.seal import KEY_BYTES, default_key_file, load_keys, make_key, seal, unseal
 from stream.errors import StateError
 
 KEY = bytes(range(32))
@@ -47,17 +47,21 @@ def test_another_key_and_what_is_too_short_to_hold_a_seal_are_refused() -> None:
             unseal(key, "spam/0/1", content)
 
 
-def test_a_key_is_made_on_first_use_readable_by_its_user_only_and_stays(tmp_path: Path) -> None:
+def test_a_key_is_made_once_readable_by_its_user_only_and_stays(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "checkpoint.key"
-    key = load_key(path)
+    make_key(path)
+    [key] = load_keys(path)
     assert len(key) == KEY_BYTES
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert load_key(path) == key
+    make_key(path)
+    assert load_keys(path) == [key]
     assert [found.name for found in path.parent.iterdir()] == ["checkpoint.key"]
 
 
 def test_keys_differ_from_machine_to_machine(tmp_path: Path) -> None:
-    assert load_key(tmp_path / "one") != load_key(tmp_path / "two")
+    for name in ("one", "two"):
+        make_key(tmp_path / name)
+    assert load_keys(tmp_path / "one") != load_keys(tmp_path / "two")
 
 
 def test_processes_that_start_together_get_one_key(tmp_path: Path) -> None:
@@ -67,7 +71,8 @@ def test_processes_that_start_together_get_one_key(tmp_path: Path) -> None:
 
     def load() -> None:
         gate.wait()
-        found.append(load_key(path))
+        make_key(path)
+        found.extend(load_keys(path))
 
     threads = [threading.Thread(target=load) for _ in range(8)]
     for thread in threads:
@@ -75,21 +80,44 @@ def test_processes_that_start_together_get_one_key(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert len(found) == 8
-    assert set(found) == {path.read_bytes()}
+    assert set(found) == {bytes.fromhex(path.read_text())}
 
 
-def test_a_key_file_that_is_too_short_is_refused_by_name(tmp_path: Path) -> None:
+def test_the_first_of_several_keys_is_the_one_that_seals(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.key"
-    path.write_bytes(b"short")
-    with pytest.raises(StateError, match=r"checkpoint\.key has 5 bytes, not 32"):
-        load_key(path)
+    path.write_text(f"\n{'ab' * 32}\n  {'CD' * 40}  \n\n")
+    assert load_keys(path) == [b"\xab" * 32, b"\xcd" * 40]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "at least one key"),
+        (b"\n \n", "at least one key"),
+        (b"ab" * 31, "each of 32 bytes or more"),
+        (b"ab" * 32 + b"\n" + b"ab", "each of 32 bytes or more"),
+        (b"abc" * 32 + b"d", "in hexadecimal"),
+        (b"secret!" * 9, "openssl rand -hex 32"),
+        (b"\xff" * 32, "openssl rand -hex 32"),
+    ],
+)
+def test_a_file_that_holds_no_good_keys_is_refused_by_name_and_not_shown(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    path = tmp_path / "checkpoint.key"
+    path.write_bytes(content)
+    with pytest.raises(StateError, match=rf"checkpoint\.key must have .*{said}") as raised:
+        load_keys(path)
+    assert "secret" not in str(raised.value)
 
 
 def test_a_key_that_can_be_neither_read_nor_made_is_one_known_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    for path in (tmp_path / "file" / "checkpoint.key", tmp_path):
-        with pytest.raises(StateError, match="cannot be read or made"):
-            load_key(path)
+    with pytest.raises(StateError, match="cannot be made"):
+        make_key(tmp_path / "file" / "checkpoint.key")
+    for path in (tmp_path / "none", tmp_path):
+        with pytest.raises(StateError, match="cannot be read"):
+            load_keys(path)
 
 
 def test_the_key_lives_in_the_users_state_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -34,6 +34,19 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
         load(tmp_path / "nowhere.toml")
 
 
+def test_the_brokers_address_may_come_from_the_environment(tmp_path, monkeypatch):
+    path = tmp_path / "s.toml"
+    path.write_text('[kafka]\nbootstrap = "a:1"\nreplication = 3\n', encoding="utf-8")
+    monkeypatch.setenv("ROTWATCH_KAFKA_BOOTSTRAP", "b:2,c:3")
+    kafka = load(path).kafka
+    assert (kafka.servers, kafka.replication) == (["b:2", "c:3"], 3)
+    monkeypatch.setenv("ROTWATCH_KAFKA_BOOTSTRAP", "b")
+    with pytest.raises(SettingError, match=r"kafka.bootstrap = 'b'"):
+        load(path)
+    monkeypatch.setenv("ROTWATCH_KAFKA_BOOTSTRAP", "")
+    assert load(path).kafka.servers == ["a:1"]
+
+
 def test_an_unknown_stream_is_named_with_those_there_are():
     with pytest.raises(SettingError, match="one of spam, fraud"):
         find_stream(load(None), "ham")

@@ -1,98 +1,30 @@
 """The worker loop over scripted inputs: what befalls it, and what readers of committed data see of that."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from river import base, linear_model, optim
 
 import consumers.worker
 from consumers.observer import Observer
 from consumers.testing import DIES, DIES_COMMITTED, FAILS, FENCED, REVOKED, Died, Ledger, Mark, ScriptedTransport
-from consumers.transport import Arrived, Notice, Revoked, Task
+from consumers.transport import Arrived, Assigned, Notice, Recovery, Revoked
 from consumers.worker import Worker
-from stream.config import Features, Labels, Stream
-from stream.errors import CommitFailed, Fenced, ModelError, StateError
-from stream.features import ModelInput
-from stream.given import GivenScore
-from stream.online import OnlineModel
-from stream.records import Input, Outputs, Prediction
-from stream.scoring import Models, ScoringTask
-from stream.testing import (
-    ManualClock,
-    PoisonError,
-    RunningSum,
-    event,
-    label,
-    poison,
-    poison_label,
-    said,
-    undecodable,
-)
-from stream.totals import ScoringTotals
-
-a, b, c, d = (event(name, n=n) for name, n in (("a", 1), ("b", 2), ("c", 3), ("d", 4)))
-
-SUMS = ["a=1", "b=3", "c=6", "d=10"]
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
-    clock = ManualClock()
-    monkeypatch.setattr(consumers.worker, "time", clock)
-    return clock
+from stream.errors import CommitFailed, Fenced, ModelError, StateError, Unavailable
+from stream.records import Input, Outputs
+from stream.testing import ManualClock, PoisonError, RunningSum, event, label, poison, poison_label, said, undecodable
+from tests.consumers.life import SUMS, Notes, Watched, a, b, c, d, work, work_on
 
 
 @pytest.fixture(autouse=True)
-def _no_pauses(clock: ManualClock) -> None:
+def clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
     """No test waits for real."""
-
-
-class Notes(Observer):
-    """Notes what it hears."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self.ledger = ledger
-        self.totals: list[Any] = []
-        self.inputs = 0
-        self.gone: list[str] = []
-
-    def committed(self, task: str, totals: Any, inputs: int, seconds: dict[str, float]) -> None:
-        durable = sum(len(outputs.predictions) for outputs in self.ledger.pages[task].outputs)
-        assert totals.events <= durable, "a count was seen before its batch was durable"
-        assert seconds.keys() == ({"feed", "commit"} if inputs else set())
-        self.totals.append(totals)
-        self.inputs += inputs
-
-    def revoked(self, task: str) -> None:
-        self.gone.append(task)
-
-
-def work(
-    ledger: Ledger, *, batch: int = 2, every: float = 60.0, make: Callable[[str], Task] | None = None, **options: Any
-) -> bool:
-    """One process's life."""
-    transport = ScriptedTransport(ledger)
-    options.setdefault("stop", lambda: transport.idle)
-    worker = Worker(transport, make or (lambda _: RunningSum()), batch=batch, checkpoint_every=every, **options)
-    try:
-        return worker.run()
-    finally:
-        assert transport.closed
-
-
-def work_on(ledger: Ledger, **options: Any) -> int:
-    """Process after process, until one does not die; how many died."""
-    for deaths in range(100):
-        try:
-            work(ledger, **options)
-        except Died:
-            continue
-        return deaths
-    raise AssertionError("dies for ever")
+    clock = ManualClock()
+    monkeypatch.setattr(consumers.worker, "time", clock)
+    return clock
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 100])
@@ -169,33 +101,61 @@ def test_a_poison_label_becomes_a_dead_letter_of_the_labels() -> None:
 @pytest.mark.parametrize("every", [0.0, 60.0], ids=["with checkpoints", "without"])
 @pytest.mark.parametrize("mark", [DIES, DIES_COMMITTED])
 def test_a_skip_is_journalled_so_that_recovery_does_not_meet_the_poison_again(mark: Mark, every: float) -> None:
-    fed: list[str] = []
-
-    class Watched(RunningSum):
-        def feed(self, batch: Sequence[Input]) -> Outputs:
-            fed.extend(getattr(record, "event_id", type(record).__name__) for record in batch)
-            return super().feed(batch)
-
-    ledger = Ledger([a, b, poison("bad"), c, mark, d])
+    bad = poison("bad")
+    ledger = Ledger([a, b, bad, mark, c, d])
     with pytest.raises(Died):
-        work(ledger, batch=5, every=every, make=lambda _: Watched())
-    met = fed.count("bad")
-    fed.clear()
-    assert work(ledger, batch=5, every=every, make=lambda _: Watched())
-    assert met == 2  # in its batch and alone
-    assert fed.count("bad") == 0
+        work(ledger, batch=5, every=every)
+    task = Watched()
+    durable = mark is DIES_COMMITTED
+    assert work(ledger, batch=5, every=every, make=lambda _: task)
+    assert (bad in [record for batch in task.fed for record in batch]) == (not durable)
     assert said(ledger.outputs())[:4] == SUMS
 
 
+@pytest.mark.parametrize("place", [0, 1, 31, 32, 62, 63])
+def test_the_record_that_breaks_a_batch_is_found_by_halves(place: int) -> None:
+    bad = poison("bad")
+    script: list[Input] = [event(f"e{i}") for i in range(63)]
+    script.insert(place, bad)
+    ledger = Ledger(script)
+    made: list[Watched] = []
+    assert work(ledger, batch=64, make=lambda _: made.append(Watched()) or made[-1])
+    met = [len(batch) for task in made for batch in task.fed if bad in batch]
+    assert met == [64, 64, 32, 16, 8, 4, 2, 1]  # once more as a whole: what was in memory may have been at fault
+    assert sum(len(batch) for task in made for batch in task.fed) < 64 * 5
+    assert [letter.payload for letter in ledger.outputs().dead_letters] == [bad.raw]
+    assert said(ledger.outputs())[:63] == [f"e{i}={i + 1}" for i in range(63)]
+
+
 def test_ten_skips_among_a_thousand_inputs_stop_the_task_with_the_cause_in_the_message() -> None:
-    ledger = Ledger([record for i in range(20) for record in (event(f"e{i}"), poison(f"p{i}"))])
+    ledger = Ledger(broken())
     with pytest.raises(ModelError, match=r"10 of its last 1,000 inputs .* PoisonError: poison event p9") as raised:
-        work(ledger, batch=7)
+        work(ledger, batch=7, retries=5)
     assert isinstance(raised.value.__cause__, PoisonError)
     assert [letter.reason for letter in ledger.outputs().dead_letters] == [
         f"PoisonError: poison event p{i}" for i in range(9)
     ]
     assert len(ledger.outputs().predictions) == 10
+
+
+def broken() -> list[Input]:
+    """A script on which a task stops."""
+    return [record for i in range(20) for record in (event(f"e{i}"), poison(f"p{i}"))]
+
+
+def test_where_failures_are_borne_for_ever_a_broken_task_stops_alone_and_its_worker_goes_on() -> None:
+    ledger = Ledger({"one": broken(), "two": [event(f"f{i}") for i in range(30)]})
+    notes = Notes(ledger)
+    assert work(ledger, batch=1, observer=notes)
+    assert len(ledger.outputs("one").predictions) == 10
+    assert len(ledger.outputs("two").predictions) == 30
+    ((task, reason),) = notes.waits
+    assert task == "one"
+    assert "10 of its last 1,000 inputs broke it" in reason
+    stopped = notes.heard.index("one waits")
+    assert notes.heard[stopped - 1] == "one gone"  # its series go: it is at work nowhere
+    assert notes.heard[stopped + 1 :].count("two 1") > 5
+    assert not [heard for heard in notes.heard[stopped + 1 :] if heard.startswith("one")]
 
 
 def test_ten_skips_that_lie_far_apart_stop_nothing() -> None:
@@ -210,8 +170,54 @@ def test_a_failed_commit_is_tried_again_with_growing_pauses(clock: ManualClock) 
     ledger = Ledger([a, b, FAILS, FAILS, FAILS, c, d])
     assert work(ledger, retries=3)
     assert said(ledger.outputs()) == SUMS
-    assert clock.pauses == sorted(set(clock.pauses))
-    assert len(clock.pauses) == 3
+    assert clock.pauses == pytest.approx([0.2, 0.4, 0.8])
+
+
+def test_while_one_task_waits_for_its_next_try_the_others_go_on(clock: ManualClock) -> None:
+    ledger = Ledger({"one": [a, FAILS, b], "two": [a, b, c, d]})
+    notes = Notes(ledger)
+    assert work(ledger, batch=1, observer=notes)
+    assert notes.heard == [
+        *["one 0", "two 0"],
+        *["one waits", "two 1", "two 1", "two 1", "two 1"],
+        *["one 0", "one 1", "one 1"],
+    ]
+    assert notes.waits == [("one", "one: so says the script")]
+    assert clock.pauses == pytest.approx([0.2])  # when nobody had anything to do
+    assert said(ledger.outputs("one")) == SUMS[:2]
+
+
+def test_an_outage_of_a_day_is_borne_with_pauses_of_half_a_minute_at_most(clock: ManualClock) -> None:
+    tries: list[float] = []
+
+    class Away(ScriptedTransport):
+        def recover(self, task: str) -> Recovery:
+            tries.append(clock.now)
+            if clock.now < 86_400:
+                raise Unavailable("no answer")
+            return super().recover(task)
+
+    ledger = Ledger([a, b, c, d])
+    notes = Notes(ledger)
+    assert work(ledger, transport=Away, observer=notes, stop=lambda: False)
+    assert said(ledger.outputs()) == SUMS
+    assert max(after - before for before, after in pairwise(tries)) == pytest.approx(30.0)
+    assert set(notes.waits) == {("task", "no answer")}
+
+
+def test_a_task_that_is_taken_away_while_it_waits_is_gone_and_not_tried_again() -> None:
+    class Taken(ScriptedTransport):
+        def commit(self, task: str, *arguments: Any) -> None:
+            if task == "one" and arguments[0] is not None:
+                self.read.pop(task)
+                self.coming.append([Revoked(task)])
+                raise CommitFailed("no answer")
+            super().commit(task, *arguments)
+
+    ledger = Ledger({"one": [a, b], "two": [a, b, c, d]})
+    notes = Notes(ledger)
+    assert work(ledger, batch=1, transport=Taken, observer=notes)
+    assert notes.heard == ["one 0", "two 0", "one waits", "two 1", "one gone", "two 1", "two 1", "two 1"]
 
 
 def test_failed_commits_in_a_row_are_given_up_after_the_retries() -> None:
@@ -225,7 +231,7 @@ def test_a_commit_that_succeeds_ends_the_row_of_failures(clock: ManualClock) -> 
     ledger = Ledger([a, FAILS, FAILS, b, FAILS, FAILS, c, d])
     assert work(ledger, batch=1, retries=2)
     assert said(ledger.outputs()) == SUMS
-    assert clock.pauses[:2] == clock.pauses[2:]
+    assert clock.pauses == pytest.approx([0.2, 0.4, 0.2, 0.4])
 
 
 def test_a_fenced_task_is_dropped_and_nothing_of_it_is_published_after() -> None:
@@ -235,7 +241,7 @@ def test_a_fenced_task_is_dropped_and_nothing_of_it_is_published_after() -> None
     assert said(ledger.outputs("one")) == []
     assert said(ledger.outputs("two")) == SUMS
     assert notes.gone == ["one"]
-    assert ledger.pages["one"].checkpoints == []
+    assert [checkpoint.sequence for checkpoint in ledger.pages["one"].checkpoints] == [0]
 
 
 def test_a_worker_whose_only_task_is_fenced_works_on_nothing_until_it_is_stopped() -> None:
@@ -263,14 +269,59 @@ def test_a_worker_that_is_taken_over_in_its_midst_publishes_nothing_more() -> No
     assert said(ledger.outputs()) == SUMS
 
 
-def test_a_revoked_task_is_forgotten_and_recovered_when_it_comes_back() -> None:
+def test_a_task_that_comes_back_as_it_was_goes_on_as_it_is_in_memory() -> None:
     ledger = Ledger([a, b, REVOKED, c, d])
     notes = Notes(ledger)
-    made: list[str] = []
-    assert work(ledger, observer=notes, make=lambda task: made.append(task) or RunningSum())
+    made: list[Watched] = []
+    assert work(ledger, observer=notes, make=lambda _: made.append(Watched()) or made[-1])
     assert said(ledger.outputs()) == SUMS
-    assert notes.gone == ["task"]
-    assert made == ["task", "task"]
+    assert notes.heard == ["task 0", "task 2", "task gone", "task 0", "task 2"]
+    (task,) = made
+    assert task.restored == 0
+    assert notes.replayed == [0]
+
+
+def test_a_task_that_somebody_else_has_had_meanwhile_is_restored() -> None:
+    class Shared(ScriptedTransport):
+        def poll(self, most: int, timeout: float) -> Sequence[Notice]:
+            notices = super().poll(most, timeout)
+            if self.regained and notices == [Assigned("task")]:
+                rounds = iter(range(3))
+                work(self.ledger, batch=1, stop=lambda: next(rounds) == 2)
+            return notices
+
+    ledger = Ledger([a, b, REVOKED, c, d])
+    made: list[Watched] = []
+    assert work(ledger, transport=Shared, make=lambda _: made.append(Watched()) or made[-1])
+    assert said(ledger.outputs()) == SUMS
+    assert [task.restored for task in made] == [0, 1]
+    assert made[-1].fed == [[d]]
+
+
+def test_a_task_whose_batch_was_fed_and_not_committed_is_restored_when_it_comes_back() -> None:
+    class Stops(ScriptedTransport):
+        def commit(self, task: str, *arguments: Any) -> None:
+            if arguments[0] is not None and not self.ledger.pages[task].outputs:
+                self.ledger.pages[task].outputs.append(Outputs([], [], [], []))
+                self.revoke(task)
+                raise CommitFailed("it is not yours any more")
+            super().commit(task, *arguments)
+
+    ledger = Ledger([a, b, c, d])
+    made: list[Watched] = []
+    assert work(ledger, transport=Stops, make=lambda _: made.append(Watched()) or made[-1])
+    assert said(ledger.outputs()) == SUMS
+    assert [task.restored for task in made] == [0, 1]
+
+
+def test_a_task_that_does_not_come_back_with_the_others_is_not_kept_in_memory() -> None:
+    ledger = Ledger({"one": [a, b], "two": [a, b, c, d]})
+    view = ScriptedTransport(ledger)
+    view.coming = [[Assigned("one")], [Revoked("one")], [Assigned("two")]]
+    view.read.pop("one")
+    worker = Worker(view, lambda _: RunningSum(), batch=1, checkpoint_every=60.0, stop=lambda: view.idle)
+    assert worker.run()
+    assert (list(worker.tasks), worker.parked) == (["two"], {})
 
 
 def test_inputs_of_a_task_that_has_been_revoked_are_not_fed() -> None:
@@ -305,15 +356,9 @@ def test_a_stop_drains_with_a_checkpoint_so_that_the_next_start_replays_nothing(
     rounds = iter(range(100))
     assert not work(ledger, stop=lambda: next(rounds) == 2)
     assert said(ledger.outputs()) == SUMS[:2]
-    fed: list[Input] = []
-
-    class Watched(RunningSum):
-        def feed(self, batch: Sequence[Input]) -> Outputs:
-            fed.extend(batch)
-            return super().feed(batch)
-
-    assert work(ledger, make=lambda _: Watched())
-    assert fed == [c, d]
+    task = Watched()
+    assert work(ledger, make=lambda _: task)
+    assert task.fed == [[c, d]]
     assert said(ledger.outputs()) == SUMS
 
 
@@ -328,43 +373,8 @@ def test_a_stop_checkpoints_every_task_even_when_one_has_been_fenced_off() -> No
         return True
 
     assert not work(ledger, stop=stop)
-    assert ledger.pages["one"].checkpoints == []
-    assert [checkpoint.sequence for checkpoint in ledger.pages["two"].checkpoints] == [1]
-
-
-def test_a_checkpoint_is_made_when_it_is_due_and_not_before(clock: ManualClock) -> None:
-    ledger = Ledger([event(f"e{i}") for i in range(10)])
-    kept: list[int] = []
-
-    class Ticking(RunningSum):
-        def feed(self, batch: Sequence[Input]) -> Outputs:
-            clock.advance(1.0)
-            return super().feed(batch)
-
-        def snapshot(self) -> bytes:
-            kept.append(self.state.events)
-            return super().snapshot()
-
-    assert work(ledger, batch=1, every=3.0, make=lambda _: Ticking())
-    assert [events for events in kept if events < 10] == [3, 6, 9]
-
-
-def test_checkpoints_take_at_most_a_fiftieth_of_the_time(clock: ManualClock) -> None:
-    ledger = Ledger([event(f"e{i}") for i in range(300)])
-    kept: list[int] = []
-
-    class Slow(RunningSum):
-        def feed(self, batch: Sequence[Input]) -> Outputs:
-            clock.advance(1.0)
-            return super().feed(batch)
-
-        def snapshot(self) -> bytes:
-            clock.advance(2.0)
-            kept.append(self.state.events)
-            return super().snapshot()
-
-    assert work(ledger, batch=1, every=3.0, make=lambda _: Slow())
-    assert [events for events in kept if events < 300] == [3, 103, 203]
+    assert [checkpoint.sequence for checkpoint in ledger.pages["one"].checkpoints] == [0]
+    assert [checkpoint.sequence for checkpoint in ledger.pages["two"].checkpoints] == [0, 1]
 
 
 def test_the_observer_sees_totals_only_of_what_is_durable_and_they_never_go_back() -> None:
@@ -389,135 +399,26 @@ def test_an_observer_that_breaks_does_not_make_the_worker_feed_a_durable_batch_a
     assert said(ledger.outputs()) == SUMS[:2]
 
 
-def test_a_state_that_cannot_be_recovered_ends_the_worker() -> None:
-    ledger = Ledger([a, b, c, DIES, d])
+def damaged(other: list[Input]) -> Ledger:
+    """A ledger whose first task has no checkpoint that can be used."""
+    ledger = Ledger({"one": [a, b, c, DIES, d], "two": other})
     with pytest.raises(Died):
         work(ledger, batch=1, every=0.0)
-    ledger.damage(2)
+    ledger.damage(2, "one")
+    return ledger
+
+
+def test_a_state_that_cannot_be_recovered_ends_a_worker_that_bears_only_so_much() -> None:
     with pytest.raises(StateError):
-        work(ledger)
+        work(damaged([]), retries=5)
 
 
-# ------------------------------------------------------------------------------------------- with real models
-
-
-class Fragile(base.Classifier):  # type: ignore[misc] # river ships no complete types
-    """A user's model: logistic regression that breaks on a marked event or on its label; it counts lessons."""
-
-    def __init__(self) -> None:
-        self.model = linear_model.LogisticRegression(optim.SGD(0.1))
-        self.lessons = 0
-
-    def predict_proba_one(self, x: ModelInput) -> dict[bool, float]:
-        if x.get("mark") == 1.0:
-            raise ZeroDivisionError("the user's model broke")
-        answer: dict[bool, float] = self.model.predict_proba_one(x)
-        return answer
-
-    def learn_one(self, x: ModelInput, y: bool) -> None:
-        self.lessons += 1
-        if x.get("mark") == 2.0:
-            raise ZeroDivisionError("the user's model broke while it learned")
-        self.model.learn_one(x, y)
-
-
-STREAM = Stream(
-    classes=["ham", "spam"],
-    features=Features(numeric=["size", "mark"]),
-    labels=Labels(),
-    baseline="field:given",
-    serving="blend",
-)
-
-
-class Balanced(Notes):
-    """Checks the equations whenever totals are published."""
-
-    def committed(self, task: str, totals: Any, inputs: int, seconds: dict[str, float]) -> None:
-        assert isinstance(totals, ScoringTotals)
-        assert totals.unbalanced() is None
-        assert totals.inputs.predicted + totals.inputs.repeated == len(self.ledger.outputs().predictions)
-        self.totals.append(totals)
-        self.inputs += inputs
-
-
-def scoring(_: str) -> ScoringTask:
-    return ScoringTask(STREAM, Models(OnlineModel(Fragile(), "binary", 2), "fragile", GivenScore("given", [])))
-
-
-def mails(count: int) -> list[Input]:
-    """Events with their labels three events later; some marked, repeated, unreadable, or with labels that are wrong."""
-    records: list[Input] = []
-    for i in range(count):
-        mark = {10: 1, 25: 2}.get(i, 0)
-        records.append(event(f"m{i}", float(i), offset=i, size=i % 7, mark=mark, given=(i % 10) / 10))
-        if i % 9 == 4:
-            records.append(event(f"m{i - 1}", float(i), offset=i, size=1, mark=0, given=0.5))
-        if i % 11 == 5:
-            records.append(undecodable(f"junk {i}".encode(), offset=i))
-        if i >= 3:
-            value = "neither" if i == 15 else "spam" if i % 7 > 3 else "ham"
-            records.append(label(f"m{i - 3}", value, float(i)))
-        if i % 8 == 7:
-            records.append(label(f"m{i - 5}", "spam", float(i)))
-    return records
-
-
-@pytest.mark.parametrize("batch", [1, 4, 64])
-def test_every_record_is_accounted_for_at_every_commit_when_a_users_model_breaks(batch: int) -> None:
-    ledger = Ledger(mails(60))
-    notes = Balanced(ledger)
-    assert work(ledger, batch=batch, observer=notes, make=scoring)
-    totals = notes.totals[-1]
-    letters = ledger.outputs().dead_letters
-    skipped = [letter for letter in letters if "ZeroDivisionError" in letter.reason]
-    assert totals.inputs.skipped == len(skipped) == 2
-    assert [letter.source for letter in skipped] == ["events", "labels"]
-    assert skipped[0].payload == event("m10", 10.0, size=3, mark=1, given=0.0).raw
-    assert skipped[1].payload == label("m25", "ham", 28.0).raw
-    assert {p.event_id for p in ledger.outputs().predictions} == {f"m{i}" for i in range(60)} - {"m10"}
-    assert notes.inputs == len(mails(60))
-
-
-@pytest.mark.parametrize("mark", [DIES, DIES_COMMITTED, FAILS, REVOKED])
-@pytest.mark.parametrize("every", [0.0, 60.0], ids=["with checkpoints", "without"])
-def test_a_scoring_task_publishes_the_same_whatever_befalls_its_worker(mark: Mark, every: float) -> None:
-    plain = Ledger(mails(60))
-    notes = Balanced(plain)
-    assert work(plain, batch=7, every=every, observer=notes, make=scoring)
-    script: list[Input | Mark] = []
-    for index, record in enumerate(mails(60)):
-        script.append(record)
-        if index % 10 == 9:
-            script.append(mark)
-    marked = Ledger(script)
-    others = Balanced(marked)
-    work_on(marked, batch=7, every=every, observer=others, make=scoring)
-    assert by_batches(marked.outputs().predictions) == by_batches(plain.outputs().predictions)
-    assert marked.outputs().dead_letters == plain.outputs().dead_letters
-    for name in ("inputs", "labels", "waiting", "early", "clock", "delays", "blend_weight"):
-        assert getattr(others.totals[-1], name) == getattr(notes.totals[-1], name)
-
-
-def by_batches(predictions: list[Prediction]) -> list[Any]:
-    return [msgspec.structs.astuple(prediction) for prediction in predictions]
-
-
-def test_no_event_is_learned_from_twice_when_its_batch_is_fed_again() -> None:
-    made: list[ScoringTask] = []
-
-    def make(task: str) -> ScoringTask:
-        made.append(scoring(task))
-        return made[-1]
-
-    records = mails(60)
-    script: list[Input | Mark] = [*records[:30], FAILS, *records[30:60], REVOKED, *records[60:]]
-    ledger = Ledger(script)
-    notes = Balanced(ledger)
-    assert work(ledger, batch=9, observer=notes, make=make)
-    online = made[-1].models.online
-    assert isinstance(online, OnlineModel)
-    assert online.estimator.lessons == notes.totals[-1].labels.joined
+def test_a_state_that_cannot_be_recovered_stops_its_task_alone_where_failures_are_borne_for_ever() -> None:
+    ledger = damaged([a, b, c, d])
+    notes = Notes(ledger)
+    assert work(ledger, observer=notes)
+    assert notes.waits == [("one", "one: holds no checkpoint that can be used")]
+    assert said(ledger.outputs("two")) == SUMS
 
 
 def test_being_fenced_while_isolating_a_poison_record_drops_the_task() -> None:

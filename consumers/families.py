@@ -1,0 +1,181 @@
+"""The metric families, and how totals become their samples; docs/metrics.md describes each."""
+
+import math
+from itertools import accumulate
+from typing import Any
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
+
+from consumers.runtime import Runtime
+from stream.monitoring import MonitoringTotals
+from stream.totals import DELAY_EDGES, ScoringTotals
+
+VERDICTS = (
+    "healthy",
+    "baseline_rot",
+    "outgrown",
+    "hard_shift",
+    "data_quality",
+    "online_fault",
+    "shift_unconfirmed",
+    "benign_shift",
+    "blind",
+    "unexplained",
+    "no_baseline",
+)
+
+LOST_ALARM = "inputs_lost"
+
+Families = dict[str, Any]
+Spec = tuple[type[Metric], str, str, tuple[str, ...]]
+
+OF_TASKS: list[Spec] = [
+    (CounterMetricFamily, "events", "Events read, by what became of them on arrival.", ("fate",)),
+    (CounterMetricFamily, "settled_events", "Predicted events that no longer wait for a label.", ("fate",)),
+    (CounterMetricFamily, "labels", "Labels read that have met their fate.", ("fate",)),
+    (CounterMetricFamily, "labels_read", "Labels read.", ()),
+    (CounterMetricFamily, "predictions", "Predictions published, repeated answers included.", ()),
+    (CounterMetricFamily, "dead_letters", "Records that could not be used.", ("source",)),
+    (CounterMetricFamily, "ahead_records", "Records too far ahead of their receipt to move the clock.", ()),
+    (CounterMetricFamily, "skipped_records", "Records skipped because they broke the code.", ()),
+    (CounterMetricFamily, "lost_records", "Offsets deleted before they were read.", ()),
+    (CounterMetricFamily, "late_labels", "Labels that came after maturity.", ()),
+    (CounterMetricFamily, "unsampled_events", "Labelled events that left the waiting room early.", ()),
+    (GaugeMetricFamily, "waiting_events", "Events that wait for their label.", ()),
+    (GaugeMetricFamily, "held_events", "Events in the waiting room, with labels not yet final.", ()),
+    (GaugeMetricFamily, "early_labels", "Labels that wait for their event.", ()),
+    (GaugeMetricFamily, "oldest_waiting_seconds", "Age of the oldest event in the waiting room.", ()),
+    (GaugeMetricFamily, "clock_timestamp_seconds", "The stream's time, since the epoch.", ()),
+    (InfoMetricFamily, "model", "The models in use.", ("model",)),
+    (GaugeMetricFamily, "blend_weight", "The baseline's weight in the served blend.", ()),
+    (SummaryMetricFamily, "loss", "Losses on labelled events, tested before learned.", ("model", "loss")),
+    (GaugeMetricFamily, "mean_loss", "Decayed mean of the losses.", ("model", "loss")),
+    (HistogramMetricFamily, "label_delay_seconds", "From an event to its label, in the stream's time.", ()),
+    (CounterMetricFamily, "labelled_read", "Labelled records read by the monitor.", ()),
+    (CounterMetricFamily, "judged_records", "Labelled records that the monitor judged.", ()),
+    (CounterMetricFamily, "left_out_records", "Labelled records that the monitor left out.", ()),
+    (CounterMetricFamily, "alarms", "Alarms raised, by detector and the model watched.", ("detector", "model")),
+    (GaugeMetricFamily, "verdict", "1 for the monitor's verdict, 0 for the others.", ("verdict",)),
+    (GaugeMetricFamily, "judged_error_ratio", "Decayed share of errors that the verdict compares.", ("model",)),
+    (CounterMetricFamily, "commits", "Batches that this process committed.", ()),
+    (GaugeMetricFamily, "last_commit_timestamp_seconds", "When this process last committed.", ()),
+    (GaugeMetricFamily, "waiting_tasks", "1 for a task that cannot go on now, 0 for one at work.", ()),
+]
+
+OF_RUNTIME: list[Spec] = [
+    (CounterMetricFamily, "rebalances", "Rebalances of the consumer group that came to their end.", ()),
+    (CounterMetricFamily, "fenced", "Times that somebody newer took a task.", ()),
+    (CounterMetricFamily, "aborted_transactions", "Transactions that were aborted.", ()),
+    (CounterMetricFamily, "refused_checkpoints", "Checkpoints that were not authentic or could not be used.", ()),
+    (CounterMetricFamily, "misrouted_records", "Records whose key belongs to another partition.", ()),
+    (CounterMetricFamily, "broker_unavailable", "Times that the broker did not answer.", ()),
+    (GaugeMetricFamily, "lag_records", "Records that lie ahead of this worker.", ("topic", "partition")),
+]
+
+
+def make_families(specs: list[Spec], place: tuple[str, ...]) -> Families:
+    """Families without samples, by their names without the prefix; all have the labels of their ``place`` first."""
+    return {
+        name: kind(f"rotwatch_{name}", text, labels=[*place, *labels])  # type: ignore[call-arg] # all families take them
+        for kind, name, text, labels in specs
+    }
+
+
+class Sheet:
+    """One task's, or the process's, column in its families: adds samples under the labels of ``place``."""
+
+    def __init__(self, families: Families, place: list[str]) -> None:
+        self.families = families
+        self.place = place
+
+    def add(self, name: str, value: float, *labels: str) -> None:
+        """Add a sample, unless it is infinite or no number."""
+        if math.isfinite(value):  # the clock before the first event is not
+            self.families[name].add_metric([*self.place, *labels], value)
+
+    def add_each(self, name: str, values: dict[str, int]) -> None:
+        """Add a sample for each value of the family's only label."""
+        for label, value in values.items():
+            self.add(name, value, label)
+
+
+def show_inputs(sheet: Sheet, scoring: ScoringTotals | None, monitoring: MonitoringTotals | None) -> None:
+    """What scorers and monitors count alike; a chain of both has one series."""
+    counts = [part for part in (None if scoring is None else scoring.inputs, monitoring) if part is not None]
+    sheet.add("skipped_records", sum(part.skipped for part in counts))
+    sheet.add("lost_records", sum(part.lost for part in counts))
+
+
+def show_scoring(sheet: Sheet, totals: ScoringTotals) -> None:
+    """A scorer's own counts."""
+    i, j = totals.inputs, totals.labels
+    sheet.add_each("events", {"predicted": i.predicted, "repeated": i.repeated, "dead_lettered": i.events_dead})
+    sheet.add_each(
+        "settled_events",
+        {"joined": j.joined, "implied": j.implied, "expired": j.expired, "evicted": j.evicted},
+    )
+    fates = {"joined": j.joined, "orphaned": j.orphaned, "duplicate": j.duplicate, "conflicting": j.conflicting}
+    sheet.add_each("labels", {**fates, "dead_lettered": i.labels_dead})
+    sheet.add("labels_read", i.labels)
+    sheet.add("predictions", i.predicted + i.repeated)
+    sheet.add_each("dead_letters", {"events": i.events_dead, "labels": i.labels_dead})
+    sheet.add("ahead_records", i.ahead)
+    sheet.add("late_labels", j.late)
+    sheet.add("unsampled_events", j.unsampled)
+    sheet.add("waiting_events", totals.waiting)
+    sheet.add("held_events", totals.held)
+    sheet.add("early_labels", totals.early)
+    sheet.add("oldest_waiting_seconds", totals.oldest_age)
+    sheet.add("clock_timestamp_seconds", totals.clock)
+    for model, version in (("online", totals.online_version), ("baseline", totals.baseline_version)):
+        if version is not None:
+            sheet.families["model"].add_metric([*sheet.place, model], {"version": version})
+    if totals.blend_weight is not None:
+        sheet.add("blend_weight", totals.blend_weight)
+    for model, (count, sums, decayed) in totals.losses.items():
+        if model == "baseline" and totals.baseline_version is None and not count:
+            continue
+        # A series must be there at 0, or increase() misses what the first commit brings.
+        for loss, value in (sums or {"error": 0.0}).items():
+            sheet.families["loss"].add_metric([*sheet.place, model, loss], count, value)
+        for loss, value in decayed.items():
+            sheet.add("mean_loss", value, model, loss)
+    edges = [str(edge) for edge in DELAY_EDGES] + ["+Inf"]
+    buckets = list(zip(edges, accumulate(totals.delays), strict=True))
+    sheet.families["label_delay_seconds"].add_metric(sheet.place, buckets, totals.delay_sum)
+
+
+def show_monitoring(sheet: Sheet, totals: MonitoringTotals) -> None:
+    """A monitor's own counts, and what it thinks."""
+    sheet.add("labelled_read", totals.read)
+    sheet.add("judged_records", totals.labelled)
+    sheet.add("left_out_records", totals.left_out)
+    sheet.add("dead_letters", totals.dead, "labelled")
+    for kind, count in totals.alarms.items():
+        detector, _, model = kind.partition(":")
+        if detector != LOST_ALARM:  # no detector, and nothing of a model: lost_records has them, the scorers' too
+            sheet.add("alarms", count, detector, model)
+    # A verdict that is not listed is shown too: no verdict at 1 would read as no verdict at all.
+    for verdict in dict.fromkeys((*VERDICTS, totals.verdict)):
+        sheet.add("verdict", verdict == totals.verdict, verdict)
+    for model, mean in totals.means.items():
+        sheet.add("judged_error_ratio", mean, model)
+
+
+def show_runtime(sheet: Sheet, runtime: Runtime) -> None:
+    """What a transport tells of its process."""
+    sheet.add("rebalances", runtime.rebalances)
+    sheet.add("fenced", runtime.fenced)
+    sheet.add("aborted_transactions", runtime.aborted)
+    sheet.add("refused_checkpoints", runtime.refused_checkpoints)
+    sheet.add("misrouted_records", runtime.misrouted)
+    sheet.add("broker_unavailable", runtime.unavailable)
+    for (topic, partition), records in runtime.lag.items():
+        sheet.add("lag_records", records, topic, str(partition))
