@@ -1,5 +1,6 @@
 """Reading the settings file: the built-in streams, and the user's file laid over them."""
 
+import os
 import tomllib
 from importlib import resources
 from pathlib import Path
@@ -8,9 +9,12 @@ from stream import config
 from stream.config import Settings, Stream
 from stream.errors import SettingError, SourceError
 
+BOOTSTRAP = "ROTWATCH_KAFKA_BOOTSTRAP"
+"""The environment variable that stands above ``kafka.bootstrap``: in a container only the broker's address differs."""
+
 
 def load(path: Path | None) -> Settings:
-    """The settings of a file (None: the built-in ones alone).
+    """The settings of a file (None: the built-in ones alone); the broker's address may come from the environment.
 
     Raises SourceError for a file that cannot be read as TOML, SettingError for what is wrong in it.
     """
@@ -22,6 +26,8 @@ def load(path: Path | None) -> Settings:
             raise SourceError(f"{path}: {error.strerror}") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SourceError(f"{path}: is no TOML: {error}") from error
+    if os.environ.get(BOOTSTRAP):
+        table = config.merge(table, {"kafka": {"bootstrap": os.environ[BOOTSTRAP]}})
     return config.read(table)
 
 

@@ -1,0 +1,1 @@
+"""Everything that speaks to Kafka; nothing else imports the client library."""
