@@ -1,4 +1,4 @@
-"""The command line: ``rotwatch demo | replay | schema | config check``."""
+"""The command line: ``rotwatch demo | replay | topics | produce | consume | monitor | state | schema | config``."""
 
 import os
 import signal
@@ -12,6 +12,8 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import typer  # noqa: E402 - the threads must be set before numpy is imported anywhere
 
+from consumers import state_commands  # noqa: E402
+from consumers.commands import consume, monitor  # noqa: E402
 from stream.errors import RotwatchError, SettingError  # noqa: E402
 
 app = typer.Typer(
@@ -119,6 +121,78 @@ def replay(
         where_to = f" in {out}" if out else ", nothing was kept (there was no --out)"
         typer.echo(f"Stopped; what was done is kept{where_to}." if out else f"Stopped{where_to}.", err=True)
         raise typer.Exit(130)
+
+
+@app.command()
+def topics(
+    stream: Annotated[str, typer.Option(help="Stream of the settings.")],
+    check: Annotated[bool, typer.Option("--check", help="Make none, only say what is there.")] = False,
+    config: Config = None,
+) -> None:
+    """Make a stream's Kafka topics where they are missing, and see that all are as they must be."""
+    from consumers.kafka import topics as kafka_topics
+    from consumers.settings import find_stream, load
+
+    settings = load(config)
+    look = kafka_topics.check if check else kafka_topics.ensure
+    findings = look(settings.kafka, stream, find_stream(settings, stream))
+    if not kafka_topics.report(findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def produce(
+    source: Annotated[
+        str,
+        typer.Argument(help="A file, - for standard input, simulator:mail, or a river.datasets class, as in replay."),
+    ],
+    stream: Annotated[str, typer.Option(help="Stream of the settings.")],
+    config: Config = None,
+    rate: Annotated[float, typer.Option(min=0, help="Events a second; 0: as fast as can be.")] = 0.0,
+    skip: Annotated[int, typer.Option(min=0, help="Leave out the first rows, such as those of a warm-up.")] = 0,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Read no more rows than this, skipped ones included.")
+    ] = None,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="FIELD=COLUMN: which column is event_id, time, label, or a feature."),
+    ] = None,
+    where: Annotated[list[str] | None, typer.Option(help="COLUMN=VALUE: keep only such rows.")] = None,
+    labels: Annotated[str | None, typer.Option(help="A file of labels: event id, time, label.")] = None,
+    no_labels: Annotated[bool, typer.Option("--no-labels", help="Send events only.")] = False,
+    label_delay: Annotated[
+        str, typer.Option(help="How late labels come: a number of events, or a time such as 7d.")
+    ] = "0",
+    input_format: Annotated[
+        str | None, typer.Option(help="jsonl, csv or parquet, where the name does not say.")
+    ] = None,
+) -> None:
+    """Send a file's events and labels to a stream's Kafka topics, at a rate."""
+    from consumers import plans
+    from consumers import produce as producing
+    from consumers.settings import load
+
+    settings = load(config)
+    production = producing.make(
+        settings,
+        source=source,
+        stream=stream,
+        mapping=plans.pairs("--map", mapping or []),
+        where=plans.pairs("--where", where or []),
+        labels=labels,
+        no_labels=no_labels,
+        label_delay=label_delay,
+        input_format=input_format,
+        skip=skip,
+        limit=limit,
+    )
+    if not producing.show(production, settings.kafka, rate, _stop()):
+        raise typer.Exit(130)
+
+
+app.command()(consume)
+app.command()(monitor)
+app.add_typer(state_commands.app, name="state")
 
 
 @app.command()

@@ -12,6 +12,7 @@ import pytest
 import typer
 
 from consumers.cli import app
+from stream.broker import Kafka
 from stream.config import Metrics, Stream, Worker, read
 from stream.duration import Duration
 from stream.records import RECORDS
@@ -47,7 +48,7 @@ def settings(kind: type[msgspec.Struct], before: str = "") -> Iterator[tuple[str
 
 CODE = {
     key: (kind, default)
-    for part, before in ((Stream, ""), (Worker, "worker."), (Metrics, "metrics."))
+    for part, before in ((Stream, ""), (Worker, "worker."), (Metrics, "metrics."), (Kafka, "kafka."))
     for key, kind, default in settings(part, before)
 }
 SETTINGS = {words(row[0])[0]: row for row in table_rows((DOCS / "settings.md").read_text("utf-8"))}

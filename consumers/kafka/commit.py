@@ -1,0 +1,160 @@
+"""The commit: outputs, journal, position and now and then a checkpoint, in one transaction."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from kafka import errors as kafka_errors
+
+from consumers.kafka.intake import Place
+from consumers.kafka.journal import RING, Entry
+from consumers.kafka.outputs import Outgoing
+from consumers.kafka.placement import Placement
+from consumers.kafka.publisher import Publisher, TooLarge
+from consumers.kafka.recovery import Standing
+from consumers.kafka.state import Blob, Manifest, Pointer, Record, StateKeys, blob, body_name, dropped
+from stream.errors import CommitFailed, RecordError, StateError
+from stream.snapshot import Snapshot
+
+STEPS = ("begin", "outputs", "journal", "checkpoint", "settle", "offsets", "commit", "done")
+
+
+class Committer:
+    """Commits the batches of one task with one producer, which is of no use after the first failure.
+
+    ``code`` is the fingerprint of the code.
+    """
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        keys: StateKeys,
+        placed: Placement,
+        code: str,
+        at_step: Callable[[str], None],
+    ) -> None:
+        self.publisher = publisher
+        self.keys = keys
+        self.inputs = placed.inputs
+        self.state = placed.state
+        self.partitions = placed.partitions
+        self.code = code
+        self.at_step = at_step
+
+    def commit(
+        self,
+        standing: Standing,
+        entry: Entry | None,
+        outputs: Iterable[Outgoing],
+        snapshot: Snapshot | None,
+        member: Any,
+    ) -> Standing:
+        """Make a batch durable, or a snapshot alone; gives where the task stands behind it.
+
+        1. begin: the transaction
+        2. outputs: each record to its topic, in the task's partition
+        3. journal: the batch's entry, sealed
+        4. checkpoint, if one is given: segments that are not there yet, the body, and once their offsets are known the
+           sealed manifest; tombstones for segments that neither of the two newest manifests names
+        5. settle: wait for every record's future and look at it
+        6. offsets: the position behind the batch, with where the state begins, as the group's member
+        7. commit
+        8. done
+
+        Raises Fenced, CommitFailed, and RecordError where an output is larger than its topic takes. Nothing of a
+        transaction that failed is ever seen by readers of committed data.
+        """
+        publisher = self.publisher
+        try:
+            self.at_step("begin")
+            publisher.begin()
+            self.at_step("outputs")
+            for record in outputs:
+                publisher.send(record.topic, self.state.partition, record.key, record.value, record.headers)
+            self.at_step("journal")
+            after = standing
+            if entry is not None:
+                self._room(standing, entry)
+                self._send(self.keys.entry(entry))
+                place = Place(list(entry.end), entry.clock)
+                after = Standing(entry.number, place, standing.generations, standing.manifests)
+            if snapshot is not None:
+                self.at_step("checkpoint")
+                after = self._checkpoint(after, snapshot)
+            self.at_step("settle")
+            publisher.settle()
+            self.at_step("offsets")
+            said = after.found(self.partitions).dump()
+            ends = zip(self.inputs, after.place.offsets, strict=True)
+            publisher.offsets({tp: (at, "" if i else said) for i, (tp, at) in enumerate(ends)}, member)
+            self.at_step("commit")
+            publisher.commit()
+            self.at_step("done")
+        except TooLarge as error:
+            raise RecordError("", f"what came of it is larger than the topic takes: {error}") from error
+        except kafka_errors.KafkaError as error:
+            raise CommitFailed(f"{self.keys.place}: {type(error).__name__}: {error}") from error
+        return after
+
+    def _room(self, standing: Standing, entry: Entry) -> None:
+        oldest = min(
+            (
+                standing.manifests[p.generation].number
+                for p in standing.generations
+                if p.generation in standing.manifests
+            ),
+            default=entry.number,
+        )
+        if entry.number - oldest >= RING:
+            raise StateError(f"{self.keys.place}: the journal is full: no checkpoint since batch {oldest}")
+
+    def _checkpoint(self, standing: Standing, snapshot: Snapshot) -> Standing:
+        generation = standing.generations[-1].generation + 1 if standing.generations else 1
+        known = {name: at for m in standing.manifests.values() for name, at in m.segments.items()}
+        written: dict[str, Blob] = {name: known[name] for name in snapshot.segments if name in known}
+        sent: dict[str, tuple[list[Record], list[int]]] = {}
+        for name, make in snapshot.segments.items():
+            if name not in known:
+                sent[name] = self._send_all(self.keys.chunks(name, make(), generation))
+        sent[""] = self._send_all(self.keys.chunks(body_name(generation), snapshot.body, generation))
+        offsets = self.publisher.settle()
+        made = {name: blob(records, [offsets[at] for at in places]) for name, (records, places) in sent.items()}
+        body = made.pop("")
+        written.update(made)
+        manifest = Manifest(
+            1,
+            generation,
+            standing.number,
+            standing.place.offsets,
+            standing.place.clock,
+            self.partitions,
+            self.code,
+            body,
+            written,
+        )
+        at = self._send(self.keys.manifest(manifest))
+        kept = standing.generations[-1:]
+        self._forget(standing, manifest, kept)
+        pointer = Pointer(generation, body.first, self.publisher.settle()[at])
+        manifests = {p.generation: standing.manifests[p.generation] for p in kept if p.generation in standing.manifests}
+        return Standing(standing.number, standing.place, [*kept, pointer], {**manifests, generation: manifest})
+
+    def _forget(self, standing: Standing, manifest: Manifest, kept: Sequence[Pointer]) -> None:
+        """Tombstones for what only the generation that now goes has named."""
+        alive = [
+            manifest.segments,
+            *(standing.manifests[p.generation].segments for p in kept if p.generation in standing.manifests),
+        ]
+        for generation, old in standing.manifests.items():
+            if generation not in {p.generation for p in kept}:
+                for name, at in dropped(old.segments, alive).items():
+                    self._send_all(self.keys.tombstones(name, at))
+
+    def _send(self, record: Record) -> int:
+        return self.publisher.send(self.state.topic, self.state.partition, record.key, record.value, record.headers)
+
+    def _send_all(self, records: list[Record]) -> tuple[list[Record], list[int]]:
+        return records, [self._send(record) for record in records]
+
+    def close(self) -> None:
+        """Let the producer go; an open transaction is aborted."""
+        self.publisher.close()

@@ -1,0 +1,209 @@
+"""What has been fetched and not yet fed: the order in which a task's partitions are merged, and the batches cut of it.
+
+The scorer takes the record with the smallest time, an event before a label at a tie, and within a partition the order
+of offsets: a side whose buffer is empty is waited for while its known end lies further on (Kafka Streams does the same,
+KIP-695). The monitor takes records as they come. Either order is journalled, so that it can be had again.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from consumers.kafka.journal import LOST, TICK, Entry, runs
+from consumers.transport import Batch
+from stream.records import Event, Input, Label, Labelled, Lost, Skip, Tick
+
+Record = Any
+"""A record as the client gives it: topic, partition, offset, timestamp, key, value, headers."""
+
+Decode = Callable[[int, Record], Input]
+"""Makes an input of a side's record."""
+
+
+class Place(Struct):
+    """Where a task stands: the next offset of each side, and the greatest believed time so far."""
+
+    offsets: list[int]
+    clock: float
+
+    def copy(self) -> "Place":
+        """The same place, to be moved on for itself."""
+        return Place(list(self.offsets), self.clock)
+
+    def advance(self, side: int, made: Input, record: Record) -> None:
+        """Move behind an input."""
+        if side >= 0:
+            self.offsets[side] = record.offset + 1
+        elif isinstance(made, Lost):
+            # What a recovery could not feed again lies behind the place.
+            self.offsets[LOST - side] = max(self.offsets[LOST - side], made.last + 1)
+        time = believed(made)
+        if time is not None and time > self.clock:
+            self.clock = time
+
+
+class Mark(Struct):
+    """Where a batch's inputs came from: the side and the record of each, and the places before and behind."""
+
+    sides: list[int]
+    records: list[Record]
+    begin: Place
+    end: Place
+    skips: dict[int, str]
+
+    def entry(self, number: int, inputs: Sequence[Input], code: str) -> Entry:
+        """What the journal keeps of it."""
+        ticks = {i: r.time for i, r in enumerate(inputs) if type(r) is Tick}
+        lost = {i: (r.source, r.first, r.last) for i, r in enumerate(inputs) if type(r) is Lost}
+        ahead = [i for i, r in enumerate(inputs) if isinstance(r, Event | Label) and r.ahead]
+        begin, end = self.begin.offsets, self.end.offsets
+        return Entry(number, begin, end, runs(self.sides), self.end.clock, code, ticks, lost, self.skips, ahead)
+
+
+class Side(Struct):
+    """One partition's fetched records, each with the time by which it is merged; ``size`` is in bytes."""
+
+    queue: deque[tuple[float, Input, Record]]
+    time: float
+    size: int = 0
+    paused: bool = False
+
+
+class Intake:
+    """One task's fetched records; ``place`` is where its next batch begins. ``ordered``: by time, else as they come."""
+
+    def __init__(self, decode: Decode, place: Place, *, ordered: bool) -> None:
+        self.decode = decode
+        self.place = place
+        self.ordered = ordered
+        self.sides = [Side(deque(), float("-inf")) for _ in place.offsets]
+        self._come: deque[int] = deque()
+        self._lost: list[tuple[int, Lost]] = []
+
+    def offer(self, side: int, records: Sequence[Record]) -> None:
+        """Take in a partition's next records, in the order of their offsets."""
+        own = self.sides[side]
+        for record in records:
+            made = self.decode(side, record)
+            # What has no time, or none that is believed, is merged right behind what came before it.
+            if isinstance(made, Event | Label) and not made.ahead:
+                own.time = made.time
+            own.queue.append((own.time, made, record))
+            own.size += len(record.value or b"")
+        if not self.ordered:
+            self._come.extend([side] * len(records))
+
+    def lose(self, side: int, lost: Lost) -> None:
+        """Retention has deleted what comes next on a side: say so with the next batch, and go on behind it."""
+        self._lost.append((side, lost))
+
+    def take(self, most: int, wait_for: Callable[[int], bool], tick: float | None = None) -> Batch | None:
+        """The next inputs, up to ``most``; None where there are none, or some side must be waited for.
+
+        ``wait_for`` says of a side without records whether more are known to come. ``tick``: the time to say when
+        there is nothing else.
+        """
+        taken = _Taken(self.place)
+        for side, lost in self._lost:
+            taken.add(LOST - side, lost, None)
+        self._lost = []
+        if self.ordered:
+            self._merge(most, taken, wait_for)
+        else:
+            while self._come and len(taken.inputs) < most:
+                self._move(self._come.popleft(), taken)
+        if not taken.inputs and tick is not None and not any(wait_for(s) for s in range(len(self.sides))):
+            taken.add(TICK, Tick(tick), None)
+        if not taken.inputs:
+            return None
+        self.place = taken.end
+        return taken.batch()
+
+    def _merge(self, most: int, taken: "_Taken", wait_for: Callable[[int], bool]) -> None:
+        queues = [side.queue for side in self.sides]
+        places = range(len(queues))
+        done: set[int] = set()  # sides that have no more; asked once, as asking takes its time
+        while len(taken.inputs) < most:
+            first = -1
+            for place in places:
+                queue = queues[place]
+                if queue:
+                    if first < 0 or queue[0][0] < queues[first][0][0]:
+                        first = place
+                elif place not in done:
+                    if wait_for(place):
+                        return
+                    done.add(place)
+            if first < 0:
+                return
+            self._move(first, taken)
+
+    def _move(self, place: int, taken: "_Taken") -> None:
+        side = self.sides[place]
+        _, made, record = side.queue.popleft()
+        side.size -= len(record.value or b"")
+        taken.add(place, made, record)
+
+
+class _Taken:
+    """A batch in the making."""
+
+    def __init__(self, begin: Place) -> None:
+        self.begin = begin
+        self.end = begin.copy()
+        self.inputs: list[Input] = []
+        self.sides: list[int] = []
+        self.records: list[Record] = []
+
+    def add(self, side: int, made: Input, record: Record) -> None:
+        self.inputs.append(made)
+        self.sides.append(side)
+        self.records.append(record)
+        self.end.advance(side, made, record)
+
+    def batch(self, skips: dict[int, str] | None = None) -> Batch:
+        return Batch(self.inputs, Mark(self.sides, self.records, self.begin, self.end, skips or {}))
+
+
+def split(batch: Batch) -> tuple[Batch, Batch]:
+    """A batch's two halves, each to be fed and committed for itself."""
+    mark: Mark = batch.mark
+    half = len(batch.inputs) // 2
+    first = _Taken(mark.begin)
+    for side, made, record in zip(mark.sides[:half], batch.inputs[:half], mark.records[:half], strict=True):
+        first.add(side, made, record)
+    second = Mark(
+        mark.sides[half:],
+        mark.records[half:],
+        first.end,
+        mark.end,
+        {place - half: reason for place, reason in mark.skips.items() if place >= half},
+    )
+    return (
+        first.batch({place: reason for place, reason in mark.skips.items() if place < half}),
+        Batch(batch.inputs[half:], second),
+    )
+
+
+def skip(batch: Batch, source: str, reason: str) -> Batch:
+    """A single input's batch with a Skip in its place."""
+    mark: Mark = batch.mark
+    made = batch.inputs[0]
+    record = mark.records[0]
+    skipped = Skip("ticks" if record is None else source, reason)
+    if record is not None:
+        skipped = Skip(source, reason, record.offset, record.value or b"")
+    end = mark.begin.copy()
+    end.advance(mark.sides[0], skipped if record is not None else made, record)
+    return Batch([skipped], Mark(mark.sides, mark.records, mark.begin, end, {0: reason}))
+
+
+def believed(made: Input) -> float | None:
+    """The time by which an input moves the clock; None where it moves none."""
+    if isinstance(made, Event | Label):
+        return None if made.ahead else made.time
+    if isinstance(made, Tick):
+        return made.time
+    return made.label_time if isinstance(made, Labelled) else None

@@ -1,0 +1,61 @@
+"""A task's outputs as records for their topics; dead letters with the bytes, key and headers that they came with.
+
+The headers that say why are named as in KIP-1034 (Kafka Streams' dead letter queues).
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from consumers.kafka.publisher import Headers
+from stream.config import Stream, topic
+from stream.records import DeadLetter, Outputs
+
+PREFIX = "__streams.errors."
+
+
+class Outgoing(Struct, frozen=True):
+    """A record for a topic."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = []
+
+
+class Encoder:
+    """Makes records of a stream's outputs."""
+
+    def __init__(self, name: str, stream: Stream) -> None:
+        self.name = name.encode()
+        self.topics = {kind: topic(name, stream, kind) for kind in (*Outputs.__struct_fields__, "events", "labels")}
+        self._encode = msgspec.json.Encoder().encode
+
+    def records(self, outputs: Outputs, taken: Sequence[Any]) -> Iterator[Outgoing]:
+        """The records of outputs that came of the input records ``taken``."""
+        encode, topics = self._encode, self.topics
+        for kind in ("predictions", "labelled"):
+            to = topics[kind]
+            for record in getattr(outputs, kind):
+                yield Outgoing(to, record.event_id.encode(errors="surrogatepass"), encode(record))
+        for alarm in outputs.alarms:
+            yield Outgoing(topics["alarms"], self.name, encode(alarm))
+        if outputs.dead_letters:
+            # A monitor's batch may hold one offset of several partitions: the bytes tell them apart.
+            found = {(r.topic, r.offset, r.value or b""): r for r in taken if r is not None}
+            for letter in outputs.dead_letters:
+                key = (topics.get(letter.source), letter.offset, letter.payload)
+                yield self._dead(letter, found.get(key))
+
+    def _dead(self, letter: DeadLetter, record: Any) -> Outgoing:
+        to, why = self.topics["dead_letters"], {"message": letter.reason, "exception": letter.field}
+        if record is None:
+            return Outgoing(to, None, letter.payload, _headers(why))
+        where = {"topic": record.topic, "partition": str(record.partition), "offset": str(record.offset)}
+        return Outgoing(to, record.key, record.value, [*record.headers, *_headers({**where, **why})])
+
+
+def _headers(values: dict[str, str]) -> Headers:
+    return [(PREFIX + name, value.encode(errors="replace")) for name, value in values.items() if value]

@@ -1,0 +1,286 @@
+"""The Kafka transport: tasks by consumer group, a transaction a batch, state in a compacted topic.
+
+A task is one partition of events and labels (scorer), or all partitions of the training log (monitor): see placement.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import structlog
+from kafka import errors as kafka_errors
+
+from consumers.kafka import intake
+from consumers.kafka.backlog import Backlog
+from consumers.kafka.commit import Committer
+from consumers.kafka.group import Group
+from consumers.kafka.held import Held
+from consumers.kafka.intake import Intake, Mark, Place
+from consumers.kafka.outputs import Encoder
+from consumers.kafka.placement import Placement, group_id, state_keys, transactional_id
+from consumers.kafka.publisher import Publisher
+from consumers.kafka.reader import Reader
+from consumers.kafka.recovery import Recoverer, Standing
+from consumers.kafka.roles import Role, decode_sides
+from consumers.kafka.tenancy import Tenancy
+from consumers.runtime import Runtime
+from consumers.transport import Arrived, Batch, Loaded, Notice, Recovery
+from stream.broker import Kafka
+from stream.config import Stream, topic
+from stream.errors import CommitFailed, Fenced, StateError, Unavailable
+from stream.records import Lost, Outputs
+from stream.snapshot import Snapshot
+
+log = structlog.get_logger()
+
+GIVE_UP = 60.0
+"""Seconds of errors from one client after which a new one is made."""
+
+
+class KafkaTransport:
+    """One worker's view of a stream in one role.
+
+    ``connection``: how to reach the broker (client.connection). ``keys``: the first seals checkpoints, all open them.
+    ``at_step`` hears each step of a commit: tests kill the process there.
+    """
+
+    def __init__(
+        self,
+        role: Role,
+        name: str,
+        stream: Stream,
+        kafka: Kafka,
+        connection: Mapping[str, Any],
+        keys: list[bytes],
+        code: str,
+        *,
+        poll_interval: float = 300.0,
+        at_step: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.role = role
+        self.name = name
+        self.stream = stream
+        self.kafka = kafka
+        self.connection = dict(connection)
+        self.keys = keys
+        self.code = code
+        self.at_step = at_step
+        self.decoder = role.decoder(stream)
+        self.encoder = Encoder(name, stream)
+        self.reader = Reader(connection)
+        self.group = Group(
+            connection,
+            group_id(role, name),
+            [topic(name, stream, kind) for kind in role.reads],
+            session_timeout=kafka.session_timeout,
+            poll_interval=poll_interval,
+            one_member=role.whole,
+        )
+        self.runtime = Runtime()
+        self.backlog = Backlog(self.group, self.runtime, 1 if role.whole else stream.partitions)
+        self.tenancy = Tenancy(role, name, stream, self.group, self.runtime, self._new)
+        self.owned = self.tenancy.owned
+        self._failing: float | None = None
+
+    # -- polling
+
+    def poll(self, most: int, timeout: float) -> Sequence[Notice]:
+        """What has happened: at most ``most`` inputs a task; waits up to ``timeout`` seconds for something."""
+        notices = self.tenancy.retake(2 * self.kafka.session_timeout)
+        if notices:
+            return notices
+        self._catch_up()
+        batches = self._batches(most)
+        try:
+            # What is there is not waited for, yet each poll asks the group: a rebalance must not wait for a full day.
+            fetched = self.group.poll(0.0 if batches else timeout)
+            self._failing, self.runtime.away = None, ""
+        except kafka_errors.OffsetOutOfRangeError as error:
+            self._out_of_range(error)
+            return batches
+        except Unavailable as error:
+            self._unavailable(error, timeout)
+            return batches
+        notices = self.tenancy.changes()
+        self.decoder.latest = time.time() + self.stream.max_ahead
+        for tp, records in fetched.items():
+            held, side = self.tenancy.of.get(tp, (None, 0))
+            if held is not None and held.intake is not None:
+                held.intake.offer(side, records)
+                self.backlog.check_routes(tp, records)
+        if notices:
+            # A batch that was cut before the rebalance is still its task's if the task is still here.
+            gone = {notice.task for notice in notices}
+            return [*[b for b in batches if b.task not in gone], *notices]
+        batches = batches or self._batches(most)
+        self.backlog.throttle(self.owned.values())
+        self.backlog.look(self.owned.values())
+        return batches
+
+    def _catch_up(self) -> None:
+        """Read on behind the last commit where that is further on than what was polled: a batch was fed in parts."""
+        for held in self.owned.values():
+            if held.intake is None or held.standing is None:
+                continue
+            committed = held.standing.place
+            if any(at < done for at, done in zip(held.intake.place.offsets, committed.offsets, strict=True)):
+                held.intake = Intake(held.intake.decode, committed.copy(), ordered=held.intake.ordered)
+                self.group.seek(dict(zip(held.inputs, committed.offsets, strict=True)))
+
+    def _batches(self, most: int) -> list[Arrived]:
+        found = []
+        for held in self.owned.values():
+            if held.intake is None:
+                continue
+            batch = held.intake.take(most, partial(self.backlog.wait_for, held), self.backlog.tick(held))
+            if batch is not None:
+                held.fed_at = time.monotonic()
+                found.append(Arrived(held.task, batch))
+        return found
+
+    # -- recovery
+
+    def _new(self, placed: Placement) -> Held:
+        keys = state_keys(self.role, self.name, placed, self.keys)
+        return Held(placed, Recoverer(self.reader, keys, placed, code=self.code, runtime=self.runtime))
+
+    def recover(self, task: str) -> Recovery:
+        """Where the task goes on.
+
+        1. A new producer takes the transactional id: whoever had the task is fenced off, what it left open is aborted.
+        2. The group's offsets are read, which wait for no transaction any more, and what they say of the state.
+        3. The consumer is put behind them.
+        """
+        held = self.owned.get(task)
+        if held is None:
+            raise Fenced(f"{task}: is not this worker's any more")
+        held.leave()
+        identity = transactional_id(self.role, self.name, held.placed)
+        publisher = Publisher(self.connection, identity, self.kafka.transaction_timeout)
+        try:
+            publisher.start()
+            standing = held.recoverer.standing(self.group.committed(held.inputs))
+            if held.standing is not None and held.standing.number == standing.number:
+                standing.manifests = held.standing.manifests
+            held.standing = standing
+            place = standing.place.copy()
+            held.intake = Intake(decode_sides(self.decoder, held.placed.sources), place, ordered=not self.role.whole)
+            self._begin(held, place)
+        except (CommitFailed, Unavailable) as error:
+            held.intake = None
+            publisher.close()
+            raise Unavailable(f"{task}: {error}") from error
+        except BaseException:
+            held.intake = None
+            publisher.close()
+            raise
+        held.committer = Committer(publisher, held.recoverer.keys, held.placed, self.code, self.at_step)
+        held.fed_at, held.waiting, held.asked, held.lost_at = time.monotonic(), {}, {}, None
+        return Recovery(standing.number, lambda: self._load(held, standing))
+
+    def _begin(self, held: Held, place: Place) -> None:
+        """Put the consumer where the task stands; what retention has deleted there is told."""
+        begins = self.group.begins(held.inputs)
+        for side, tp in enumerate(held.inputs):
+            self._skip_deleted(held, side, place.offsets[side], begins[tp])
+        self.group.seek({tp: max(begins[tp], at) for tp, at in zip(held.inputs, place.offsets, strict=True)})
+
+    def _skip_deleted(self, held: Held, side: int, position: int, begin: int) -> None:
+        if begin > position and held.intake is not None:
+            lost = Lost(held.placed.sources[side], position, begin - 1)
+            log.error("retention has deleted inputs that were not read", task=held.task, lost=str(lost))
+            held.intake.lose(side, lost)
+
+    def _load(self, held: Held, standing: Standing) -> Loaded:
+        decode = decode_sides(self.decoder, held.placed.sources)
+        self.decoder.latest = float("inf")  # what was not believed then, the journal says
+        loaded, lost = held.recoverer.load(standing, decode)
+        for side, loss in lost:
+            if held.intake is not None:
+                held.intake.lose(side, loss)
+        return loaded
+
+    # -- committing
+
+    def commit(self, task: str, batch: Batch | None, outputs: Outputs, snapshot: Snapshot | None) -> None:
+        """Make it durable as one: see commit.Committer, which has the steps. Raises Fenced or CommitFailed."""
+        held = self.owned.get(task)
+        if held is None or held.lost_at is not None:
+            raise Fenced(f"{task}: is not this worker's any more")
+        if held.committer is None or held.standing is None:
+            # Were it Fenced, the worker would forget a task that the group still says is its own.
+            raise CommitFailed(f"{task}: must be recovered first, its last commit has failed")
+        mark: Mark | None = None if batch is None else batch.mark
+        records = self.encoder.records(outputs, [] if mark is None else mark.records)
+        entry = None
+        if batch is not None and mark is not None:
+            entry = mark.entry(held.standing.number + 1, batch.inputs, self.code)
+        try:
+            held.standing = held.committer.commit(held.standing, entry, records, snapshot, self.group.member)
+        except Fenced:
+            self.runtime.fenced += 1
+            held.lost_at = time.monotonic()
+            held.leave()
+            raise
+        except BaseException:
+            self.runtime.aborted += 1
+            held.leave()
+            raise
+
+    def split(self, batch: Batch) -> tuple[Batch, Batch]:
+        """The same inputs in two batches."""
+        return intake.split(batch)
+
+    def skip(self, batch: Batch, reason: str) -> Batch:
+        """A single input's batch with a Skip in its place."""
+        side = batch.mark.sides[0]
+        return intake.skip(batch, self.role.reads[0 if self.role.whole or side < 0 else side], reason)
+
+    def leave(self, task: str) -> None:
+        """Deliver nothing more of the task until it is recovered; it stays this worker's."""
+        held = self.owned.get(task)
+        if held is not None:
+            held.leave()
+            self.group.pause(held.inputs)
+
+    def close(self) -> None:
+        """Let everything go; uncommitted work is dropped, and others have the tasks at once."""
+        for held in self.tenancy.tasks.values():
+            held.leave()
+        self.owned.clear()
+        self.group.close()
+        self.reader.close()
+
+    # -- what goes wrong while polling
+
+    def _unavailable(self, error: Unavailable, timeout: float) -> None:
+        now = time.monotonic()
+        self.runtime.unavailable += 1
+        self.runtime.away = str(error)
+        if self._failing is None:
+            log.warning("the broker does not answer; trying again", reason=str(error))
+            self._failing = now
+        elif now - self._failing > GIVE_UP:
+            log.warning("a new client is made", reason=str(error))
+            self._failing = None
+            self.group.abandon(self.tenancy.given)
+        time.sleep(min(timeout, 0.5))
+
+    def _out_of_range(self, error: kafka_errors.OffsetOutOfRangeError) -> None:
+        """Retention, or somebody who deleted records, was quicker than we: go on where there is something."""
+        tps = [tp for arg in error.args if isinstance(arg, dict) for tp in arg]
+        begins = self.group.begins(tps)
+        for tp in tps:
+            held, side = self.tenancy.of.get(tp, (None, 0))
+            if held is None or held.intake is None:
+                continue
+            queue = held.intake.sides[side].queue
+            position = queue[-1][2].offset + 1 if queue else held.intake.place.offsets[side]
+            if begins[tp] < position:
+                raise StateError(
+                    f"{tp.topic}-{tp.partition} ends before offset {position}, which was read before: it has been made "
+                    "anew. See rotwatch state reset"
+                )
+            self._skip_deleted(held, side, position, begins[tp])
+            self.group.seek({tp: begins[tp]})

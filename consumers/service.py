@@ -1,0 +1,183 @@
+"""``rotwatch consume`` and ``rotwatch monitor``: one worker of a stream's scorer or monitor on Kafka, until stopped.
+
+Scorers that have no state yet begin with models made on a warm-up, rows of a file, or with nothing: then the online
+model serves alone. Whatever they begin with is kept in Kafka before their first batch, so that another machine needs
+no file to go on.
+"""
+
+import copy
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import structlog
+from msgspec import Struct
+
+from consumers.exporter import Exporter
+from consumers.fingerprint import fingerprint
+from consumers.health import HealthServer
+from consumers.kafka.client import connection
+from consumers.kafka.roles import MONITOR, Role
+from consumers.kafka.topics import check
+from consumers.kafka.transport import KafkaTransport
+from consumers.outgoing import Format
+from consumers.plans import FIELDS, Plan
+from consumers.runtime import Runtime
+from consumers.seal import load_keys
+from consumers.start import Rows
+from consumers.worker import Worker
+from stream.config import Settings, Stream
+from stream.decoding import RecordDecoder
+from stream.errors import RecordError, SettingError, SourceError, TransportError
+from stream.given import GivenScore
+from stream.models import Models
+from stream.monitoring import MonitoringTask
+from stream.scoring import ScoringTask
+from stream.warmup import name_classes, warm_up
+
+log = structlog.get_logger()
+
+NEVER_MORE = 30.0
+"""Seconds between two looks for topics that are not there or not right, at most."""
+
+
+class Service(Struct):
+    """What to run: a stream's role, and where its metrics are shown (None: nowhere, 0: any free port)."""
+
+    settings: Settings
+    name: str
+    stream: Stream
+    role: Role
+    metrics_port: int | None = None
+    begin: Callable[[], Models] | None = None
+
+
+def serve(service: Service, stop: Callable[[], bool], at_step: Callable[[str], None] = lambda _: None) -> None:
+    """Run a service until ``stop`` says so; raises SettingError and StateError for what waiting does not mend."""
+    settings, name, role = service.settings, service.name, service.role
+    stream = service.stream if role is MONITOR else name_classes(f"streams.{name}", service.stream, [])
+    keys = _keys(settings)
+    registry, exporter = _metrics(service)
+    server = None
+    if service.metrics_port is not None:
+        server = HealthServer(registry, exporter, settings.metrics.host, service.metrics_port)
+        server.start()
+        log.info("metrics", url=f"http://{server.host}:{server.port}/metrics")
+    try:
+        if not _topics_right(service, exporter, stop):
+            return
+        transport = KafkaTransport(
+            role,
+            name,
+            stream,
+            settings.kafka,
+            connection(settings.kafka, f"rotwatch-{role.name}"),
+            keys,
+            fingerprint(),
+            at_step=at_step,
+        )
+        exporter.runtime = transport.runtime
+        make, begin = _tasks(role, name, stream, service.begin)
+        worker = Worker(
+            transport,
+            make,
+            begin=begin,
+            batch=settings.worker.batch,
+            commit_every=settings.worker.commit_every,
+            checkpoint_every=settings.worker.checkpoint_every,
+            observer=exporter,
+            stop=stop,
+        )
+        worker.run()
+    finally:
+        if server is not None:
+            server.stop()
+
+
+def _tasks(
+    role: Role, name: str, stream: Stream, begin: Callable[[], Models] | None
+) -> tuple[Callable[[str], Any], Callable[[str], Any]]:
+    """What makes a task to be restored, and one that begins anew."""
+    if role is MONITOR:
+        return (lambda _: MonitoringTask(name, stream)), (lambda _: MonitoringTask(name, stream))
+    made: list[Models] = []
+
+    def anew(_task: str) -> ScoringTask:
+        if not made:
+            made.append(warm_up(f"streams.{name}", stream, []).models if begin is None else begin())
+        # Each task learns for itself: none may begin with what another has learned.
+        return ScoringTask(name, stream, copy.deepcopy(made[0]))
+
+    # The models come out of the checkpoint; until then there is nothing to score with.
+    return (lambda _: ScoringTask(name, stream, Models(GivenScore("", []), "", None))), anew
+
+
+def _keys(settings: Settings) -> list[bytes]:
+    path = settings.worker.checkpoint_key_file
+    if not path:
+        wanted = "a file with the key that seals checkpoints, the same for all workers (openssl rand -hex 32 makes one)"
+        raise SettingError("worker.checkpoint_key_file", path, wanted)
+    return load_keys(Path(path))
+
+
+def _metrics(service: Service) -> tuple[Any, Exporter]:
+    from prometheus_client import CollectorRegistry
+
+    registry = CollectorRegistry()
+    return registry, Exporter(service.name, registry)
+
+
+def _topics_right(service: Service, exporter: Exporter, stop: Callable[[], bool]) -> bool:
+    """Wait until the broker answers; False where ``stop`` said so first. Raises SettingError for topics not right."""
+    pause = 0.5
+    while not stop():
+        exporter.alive()
+        try:
+            findings = check(service.settings.kafka, service.name, service.stream)
+        except TransportError as error:
+            exporter.runtime = Runtime(away=str(error))  # until there is a transport to tell
+            log.warning("the broker does not answer; trying again", reason=str(error), pause_seconds=pause)
+            time.sleep(pause)
+            pause = min(NEVER_MORE, pause * 2)
+            continue
+        wrong = [f"{finding.topic}: {finding.reason}" for finding in findings if finding.reason]
+        if wrong:
+            raise SettingError("--stream", service.name, f"one whose topics are right: {'; '.join(wrong)}")
+        return True
+    return False
+
+
+def warm_models(plan: Plan, stream: Stream) -> Callable[[], Models]:
+    """Makes the models that scorers without a state begin with, on the first rows of a plan, as a replay would.
+
+    What is given raises SourceError where there are too few rows.
+    """
+
+    def make() -> Models:
+        names = stream.fields
+        form = Format(
+            names, {getattr(names, name) if name in FIELDS else name: column for name, column in plan.mapped.items()}
+        )
+        first = [
+            fields if isinstance(fields, RecordError) else form.under_own_names(fields)
+            for fields, _ in islice(Rows(plan.source, plan.where, None)(), stream.warm_up)
+        ]
+        if len(first) < stream.warm_up:
+            raise SourceError(f"{plan.source.name}: has {len(first)} rows, and the warm-up takes {stream.warm_up}")
+        numbered = not any(isinstance(row, dict) and names.event_id in row for row in first)
+        decoder = RecordDecoder(names, time.time(), float("inf"), numbered=numbered)
+        examples = []
+        for index, row in enumerate(first):
+            with suppress(RecordError):
+                if isinstance(row, dict):
+                    decoder.event(row, index, float(index))
+                    examples.append((row, decoder.label_of(row)))
+        made = warm_up(f"streams.{plan.name}", stream, examples)
+        for reason, count in made.unused.items():
+            log.warning("warm-up rows left out", count=count, reason=reason)
+        return made.models
+
+    return make

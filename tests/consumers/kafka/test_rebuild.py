@@ -1,0 +1,148 @@
+"""``rotwatch state rebuild`` on a real broker: a scorer's state made anew out of the training log."""
+
+import json
+from collections import Counter
+from contextlib import closing
+
+import msgspec
+import pytest
+from kafka import KafkaProducer
+from msgspec.structs import replace
+
+from consumers import rebuilding, seal, upkeep
+from consumers.kafka.training_log import TrainingLog
+from consumers.kafka.upkeep import Upkeep
+from stream import baseline
+from stream.records import Labelled
+from stream.warmup import warm_up
+from tests.consumers.kafka.world import World, no_question
+
+
+@pytest.fixture
+def world(kafka, stream_name, tmp_path):
+    return World(kafka, stream_name, tmp_path)
+
+
+def test_a_stream_goes_on_with_four_partitions_after_a_rebuild_from_its_training_log(world, capsys):
+    world.send(600)
+    world.work(predictions=600, labelled=600)
+    world.label("e7", "0")
+    world.label("e7", "1")  # one of them contradicts what was said
+    world.send(40, labels=False)
+    world.work(predictions=640, labelled=601)
+
+    world.grow(4)
+    with world.open() as opened:
+        assert not upkeep.inspect(opened)
+        assert "made with 1 partitions, and now there are 4" in (said := capsys.readouterr().out)
+        assert "rotwatch state rebuild" in said
+        rebuilding.rebuild(opened, "committed", None, no_question)
+        said = capsys.readouterr().out
+        assert "no baseline: the online model serves alone" in said
+        learned = [line for line in said.splitlines() if "learned from" in line]
+        assert len(learned) == 4
+        assert sum(int(line.split("learned from ")[1].split()[0]) for line in learned) == 600
+        assert upkeep.inspect(opened)
+        assert f"{world.name}.events-3 0" in said
+
+    world.send(400)
+    world.work(predictions=1_040, labelled=1_001)
+    predictions = world.predictions()
+    assert Counter(p.event_id for p in predictions) == dict.fromkeys((f"e{i}" for i in range(1_040)), 1)
+    events = {json.loads(r.value)["event_id"]: json.loads(r.value) for r in world.written("events")}
+    later = [p for p in predictions if int(p.event_id[1:]) >= 640]
+    wrong = sum((events[p.event_id]["n"] > 0) != (p.label == "1") for p in later)
+    assert wrong < 40  # four that begin untrained make some 60 errors before they know; each has learned from 150
+    with world.open() as opened:
+        totals = [opened.newest(placed, upkeep.maker(opened))[1].totals() for placed in opened.placements]
+        assert [found.unbalanced() for found in totals] == [None] * 4
+        assert sum(found.inputs.predicted for found in totals) == 400
+        assert sum(found.labels.joined for found in totals) == 400
+        assert upkeep.inspect(opened)
+        assert upkeep.verify(opened)
+
+
+def test_a_state_sealed_with_a_lost_key_is_made_anew_and_without_its_key_so_is_the_baseline(world, tmp_path, capsys):
+    rows = [({"n": n / 100}, str(int(n > 0))) for n in range(-100, 100)]
+    world.send(300)
+    world.work(predictions=300, labelled=300, begin=lambda: warm_up("s", world.stream, rows).models)
+    with world.open() as opened:
+        version, artifact = opened.old_baseline()
+        assert baseline.load(artifact, "binary", version).version == version
+        rebuilding.rebuild(opened, "committed", None, no_question)
+        assert version in capsys.readouterr().out
+        assert opened.old_baseline() == (version, artifact)
+    lost = tmp_path / "key"
+    lost.rename(tmp_path / "lost")
+    seal.make_key(lost)
+    with world.open() as opened:
+        assert not upkeep.inspect(opened)
+        assert "not sealed with this machine's key" in capsys.readouterr().out
+        assert opened.old_baseline() is None
+        rebuilding.rebuild(opened, "committed", lambda: warm_up("s", world.stream, rows).models, no_question)
+        assert version in capsys.readouterr().out
+        assert upkeep.inspect(opened)
+    world.send(20)
+    world.work(predictions=320, labelled=320)
+    assert {p.baseline_version for p in world.predictions()} == {version}
+
+
+def test_a_rebuild_that_dies_half_way_can_be_done_again(world, monkeypatch):
+    world.grow(2)
+    world.send(100)
+    world.work(predictions=100, labelled=100)
+    begin = Upkeep.begin
+
+    def die_at_the_second(self, placed, offsets, snapshot):
+        if placed.task == "1":
+            raise KeyboardInterrupt
+        begin(self, placed, offsets, snapshot)
+
+    with world.open() as opened:
+        before = [opened.inspect(placed).inputs for placed in opened.placements]
+        with monkeypatch.context() as patch:
+            patch.setattr(Upkeep, "begin", die_at_the_second)
+            with pytest.raises(KeyboardInterrupt):
+                rebuilding.rebuild(opened, "committed", None, no_question)
+        numbers = [opened.inspect(placed).number for placed in opened.placements]
+        assert numbers[0] == 0
+        assert numbers[1] > 0
+        rebuilding.rebuild(opened, "committed", None, no_question)
+        after = [opened.inspect(placed) for placed in opened.placements]
+        assert [report.number for report in after] == [0, 0]
+        assert [report.inputs for report in after] == before
+    world.send(50)
+    world.work(predictions=150, labelled=150)
+    assert sorted(p.event_id for p in world.predictions()) == sorted(f"e{i}" for i in range(150))
+
+
+# ------------------------------------------------------------------------------------------- the training log
+
+
+def labelled(event_id: str, label_time: float) -> bytes:
+    scores = (0.5, 0.5, None, "0", "0", None, "online-1", None)
+    return msgspec.json.encode(Labelled(event_id, label_time, 0, "0", label_time, {"n": 1.0}, *scores))
+
+
+def test_the_log_of_all_partitions_is_merged_by_the_time_of_the_labels_each_partition_in_its_order(world):
+    world.grow(3)
+    world.stream = replace(world.stream, max_ahead=10.0)
+    times = {0: [1, 4, 2, 9], 1: [3, 1e12, 5], 2: []}
+    with closing(KafkaProducer(**world.connection)) as producer:
+        for partition, own in times.items():
+            for number, time in enumerate(own):
+                value = labelled(f"{partition}-{number}", float(time))
+                producer.send(f"{world.name}.labelled", value, key=b"k", partition=partition)
+        producer.send(f"{world.name}.labelled", b"{", key=b"k", partition=2)
+        producer.flush()
+    log = TrainingLog(world.connection, world.name, world.stream)
+    # What is not believed goes right behind what came before it.
+    order = ["0-0", "1-0", "1-1", "0-1", "0-2", "1-2", "0-3"]
+    for _ in range(2):
+        assert [logged.record.event_id for batch in log for logged in batch] == order
+        assert log.unreadable == 1
+    assert log.records == 8
+
+
+def test_a_log_of_nothing_gives_nothing(world):
+    assert list(TrainingLog(world.connection, world.name, world.stream)) == []
