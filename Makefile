@@ -12,7 +12,7 @@ export VECLIB_MAXIMUM_THREADS := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: demo test check lock clean help
+.PHONY: demo test check chaos lock clean help
 
 demo: .venv/run.stamp  ## the spam stream, on files: no Kafka, no Docker, no download
 	@.venv/bin/rotwatch demo $(ARGS)
@@ -25,6 +25,9 @@ check: .venv/dev.stamp  ## style, types, layers
 	@.venv/bin/ruff format --check
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-logo
+
+chaos: .venv/dev.stamp  ## kill what can be killed, under load, for half an hour; make test does some of it
+	@ROTWATCH_CHAOS=long ROTWATCH_REQUIRE_KAFKA=1 $(PY) -m pytest -o timeout=3600 tests/chaos $(ARGS)
 
 bench-%: .venv/run.stamp  ## one measurement, e.g. make bench-overhead
 	@$(PY) -m bench.$(subst -,_,$*) $(ARGS)

@@ -18,7 +18,7 @@ from typing import Any
 from msgspec.structs import replace
 
 import consumers.replay
-import consumers.worker
+import consumers.running
 from consumers import logs
 from consumers.order import Delay
 from consumers.replay import Plan, replay
@@ -58,7 +58,7 @@ def run(order: dict[str, Any], error_file: Path) -> int:
     asked: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
     if order.get("checkpoint_always"):
-        consumers.worker.Worker._due = lambda *_: True  # type: ignore[method-assign]
+        consumers.running.Running.due = lambda *_: True  # type: ignore[method-assign]
     seen = 0
 
     def at_step(step: str) -> None:
