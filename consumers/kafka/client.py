@@ -82,7 +82,9 @@ def connection(kafka: Kafka, client_id: str) -> dict[str, Any]:
         arguments["ssl_context"] = _context(kafka)
     if by_sasl:
         for name in WIRE:
-            logging.getLogger(name).setLevel(logging.INFO)
+            # Raised, never lowered: a level of its own would let a logger say what nobody asked to hear.
+            logger = logging.getLogger(name)
+            logger.setLevel(max(logging.INFO, logger.getEffectiveLevel()))
         arguments |= {"sasl_mechanism": kafka.sasl.upper()} | _identity(kafka)
     return arguments
 

@@ -8,12 +8,13 @@ import subprocess
 import threading
 import time
 import warnings
+from collections.abc import Iterator
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.admin import ScramMechanism, UserScramCredentialUpsertion
 
-from consumers.kafka.client import KEY_PASSWORD, PASSWORD, Secret, connection, open_client, reaching
+from consumers.kafka.client import KEY_PASSWORD, PASSWORD, STALLS, WIRE, Secret, connection, open_client, reaching
 from stream.broker import Kafka
 from stream.errors import SettingError, TransportError
 from tests.broker.certificates import Certificates
@@ -21,6 +22,15 @@ from tests.broker.cluster import Cluster
 
 WORD = "correct-horse-battery"
 MODULES = "org.apache.kafka.common.security"
+
+
+@pytest.fixture(autouse=True)
+def _levels() -> Iterator[None]:
+    """What a connection does to the client's loggers ends with its test."""
+    before = {name: logging.getLogger(name).level for name in (*WIRE, STALLS)}
+    yield
+    for name, level in before.items():
+        logging.getLogger(name).setLevel(level)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from consumers.kafka.roles import SCORER
 from consumers.kafka.topics import ensure
 from stream.errors import CommitFailed, Fenced
 from tests.broker.cluster import Cluster
-from tests.consumers.kafka.world import World
+from tests.consumers.kafka.sums import Sums
 
 pytestmark = pytest.mark.usefixtures("outages")
 
@@ -26,13 +26,13 @@ def one() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def world(one: Cluster, stream_name: str) -> Iterator[World]:
-    world = World(one, stream_name)
+def world(one: Cluster, stream_name: str) -> Iterator[Sums]:
+    world = Sums(one, stream_name)
     yield world
     world.close()
 
 
-def test_a_network_that_is_cut_for_eight_seconds_loses_and_doubles_nothing(world: World) -> None:
+def test_a_network_that_is_cut_for_eight_seconds_loses_and_doubles_nothing(world: Sums) -> None:
     work = world.work()
     with world.flowing():
         world.wait(100)
@@ -46,7 +46,7 @@ def test_a_network_that_is_cut_for_eight_seconds_loses_and_doubles_nothing(world
     world.check()
 
 
-def test_a_commit_whose_answer_is_lost_counts_once(world: World) -> None:
+def test_a_commit_whose_answer_is_lost_counts_once(world: Sums) -> None:
     proxy = world.cluster.proxies[0]
     lost = threading.Event()
 
@@ -66,7 +66,7 @@ def test_a_commit_whose_answer_is_lost_counts_once(world: World) -> None:
     world.check()
 
 
-def test_connections_that_are_dropped_again_and_again_lose_and_double_nothing(world: World) -> None:
+def test_connections_that_are_dropped_again_and_again_lose_and_double_nothing(world: Sums) -> None:
     work = world.work()
     with world.flowing():
         for _ in range(5):
@@ -79,7 +79,7 @@ def test_connections_that_are_dropped_again_and_again_lose_and_double_nothing(wo
     world.check()
 
 
-def test_a_broker_that_is_killed_and_started_again_loses_and_doubles_nothing(world: World) -> None:
+def test_a_broker_that_is_killed_and_started_again_loses_and_doubles_nothing(world: Sums) -> None:
     work = world.work()
     world.produce(200)
     world.wait(50)
@@ -92,7 +92,7 @@ def test_a_broker_that_is_killed_and_started_again_loses_and_doubles_nothing(wor
     world.check()
 
 
-def test_a_broker_that_hangs_for_ten_seconds_loses_and_doubles_nothing(world: World) -> None:
+def test_a_broker_that_hangs_for_ten_seconds_loses_and_doubles_nothing(world: Sums) -> None:
     work = world.work()
     world.produce(200)
     world.wait(50)
@@ -105,7 +105,7 @@ def test_a_broker_that_hangs_for_ten_seconds_loses_and_doubles_nothing(world: Wo
     world.check()
 
 
-def test_a_worker_that_starts_before_its_broker_waits_for_it(world: World) -> None:
+def test_a_worker_that_starts_before_its_broker_waits_for_it(world: Sums) -> None:
     world.produce(50)
     world.cluster.proxies[0].refuse()
     work = world.work()
@@ -117,7 +117,7 @@ def test_a_worker_that_starts_before_its_broker_waits_for_it(world: World) -> No
     world.check()
 
 
-def test_inputs_that_retention_has_deleted_are_told_loudly_and_the_rest_is_predicted(world: World) -> None:
+def test_inputs_that_retention_has_deleted_are_told_loudly_and_the_rest_is_predicted(world: Sums) -> None:
     work = world.work()
     world.produce(100)
     world.wait()
@@ -132,7 +132,7 @@ def test_inputs_that_retention_has_deleted_are_told_loudly_and_the_rest_is_predi
     assert (alarm.kind, alarm.detail["first"], alarm.detail["last"]) == ("inputs_lost:events", 100, 149)
 
 
-def test_inputs_that_are_deleted_under_a_worker_that_is_behind_are_told_too(world: World) -> None:
+def test_inputs_that_are_deleted_under_a_worker_that_is_behind_are_told_too(world: Sums) -> None:
     world.produce(50)
     work = world.work()
     world.wait()
@@ -150,7 +150,7 @@ def test_inputs_that_are_deleted_under_a_worker_that_is_behind_are_told_too(worl
     assert sum(detail["records"] for detail in lost) == 150 - len(predicted)
 
 
-def test_inputs_that_a_recovery_needs_and_retention_has_deleted_are_told_and_it_goes_on(world: World) -> None:
+def test_inputs_that_a_recovery_needs_and_retention_has_deleted_are_told_and_it_goes_on(world: Sums) -> None:
     work = world.work()
     world.produce(100)
     world.wait()
@@ -171,7 +171,7 @@ def test_inputs_that_a_recovery_needs_and_retention_has_deleted_are_told_and_it_
     assert kinds == {"inputs_lost:events"}
 
 
-def test_what_a_pause_has_set_aside_comes_after_the_resume(world: World) -> None:
+def test_what_a_pause_has_set_aside_comes_after_the_resume(world: Sums) -> None:
     work = world.work()
     world.produce(10)
     world.wait()
@@ -190,7 +190,7 @@ def test_what_a_pause_has_set_aside_comes_after_the_resume(world: World) -> None
     world.check()
 
 
-def test_a_topic_of_outputs_that_is_deleted_is_waited_for(world: World) -> None:
+def test_a_topic_of_outputs_that_is_deleted_is_waited_for(world: Sums) -> None:
     work = world.work()
     world.produce(50)
     world.wait()
@@ -203,7 +203,7 @@ def test_a_topic_of_outputs_that_is_deleted_is_waited_for(world: World) -> None:
     assert world.sums() == [(f"e{n}", n + 1.0) for n in range(50, 100)]
 
 
-def test_a_topic_of_inputs_that_is_made_anew_stops_its_task_and_says_so(world: World) -> None:
+def test_a_topic_of_inputs_that_is_made_anew_stops_its_task_and_says_so(world: Sums) -> None:
     work = world.work()
     world.produce(50)
     world.wait()
@@ -223,14 +223,14 @@ def three() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def wide(three: Cluster, stream_name: str) -> Iterator[World]:
-    world = World(three, stream_name)
+def wide(three: Cluster, stream_name: str) -> Iterator[Sums]:
+    world = Sums(three, stream_name)
     yield world
     world.close()
 
 
 @pytest.mark.parametrize("kind", ["predictions", "state", "events"])
-def test_a_leader_that_dies_in_mid_transaction_loses_and_doubles_nothing(wide: World, kind: str) -> None:
+def test_a_leader_that_dies_in_mid_transaction_loses_and_doubles_nothing(wide: Sums, kind: str) -> None:
     killed: list[int] = []
 
     def kill(step: str) -> None:
@@ -249,7 +249,7 @@ def test_a_leader_that_dies_in_mid_transaction_loses_and_doubles_nothing(wide: W
 
 
 @pytest.mark.parametrize("internal", ["__consumer_offsets", "__transaction_state"])
-def test_a_coordinator_that_moves_loses_and_doubles_nothing(wide: World, internal: str) -> None:
+def test_a_coordinator_that_moves_loses_and_doubles_nothing(wide: Sums, internal: str) -> None:
     work = wide.work()
     with wide.flowing():
         wide.wait(50)
@@ -263,14 +263,14 @@ def test_a_coordinator_that_moves_loses_and_doubles_nothing(wide: World, interna
     wide.check()
 
 
-def publisher(world: World) -> Publisher:
+def publisher(world: Sums) -> Publisher:
     placed = placement(SCORER, world.name, world.stream, 0)
     made = Publisher(connection(world.outside, "worker"), transactional_id(SCORER, world.name, placed), 6.0)
     made.start()
     return made
 
 
-def test_a_transaction_with_a_record_that_expired_is_never_committed(world: World) -> None:
+def test_a_transaction_with_a_record_that_expired_is_never_committed(world: Sums) -> None:
     made = publisher(world)
     made.begin()
     made.send(f"{world.name}.predictions", 0, b"k", b"first", [])
@@ -286,7 +286,7 @@ def test_a_transaction_with_a_record_that_expired_is_never_committed(world: Worl
     newer.close()
 
 
-def test_who_has_been_replaced_is_fenced_at_its_next_step(world: World) -> None:
+def test_who_has_been_replaced_is_fenced_at_its_next_step(world: Sums) -> None:
     older = publisher(world)
     older.begin()
     older.send(f"{world.name}.predictions", 0, b"k", b"old", [])
@@ -303,7 +303,7 @@ def test_who_has_been_replaced_is_fenced_at_its_next_step(world: World) -> None:
     newer.close()
 
 
-def test_offsets_of_a_member_that_the_group_has_gone_on_without_are_refused(world: World) -> None:
+def test_offsets_of_a_member_that_the_group_has_gone_on_without_are_refused(world: Sums) -> None:
     work = world.work()
     world.produce(20)
     world.wait()
