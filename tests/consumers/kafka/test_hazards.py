@@ -5,9 +5,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from kafka import TopicPartition
+from kafka import KafkaProducer, TopicPartition
 
 from consumers.kafka.client import connection
+from consumers.kafka.group import MOST_POLLED, Group
 from consumers.kafka.placement import placement, transactional_id
 from consumers.kafka.publisher import Publisher
 from consumers.kafka.roles import SCORER
@@ -172,22 +173,42 @@ def test_inputs_that_a_recovery_needs_and_retention_has_deleted_are_told_and_it_
 
 
 def test_what_a_pause_has_set_aside_comes_after_the_resume(world: Sums) -> None:
-    work = world.work()
+    events, labels = (TopicPartition(f"{world.name}.{kind}", 0) for kind in ("events", "labels"))
+    group = Group(
+        connection(world.inside, "group"),
+        f"{world.name}.pauses",
+        [events.topic, labels.topic],
+        session_timeout=3.0,
+        poll_interval=60.0,
+        one_member=False,
+    )
+    seen = {events: 0, labels: 0}
+
+    def read(partition: TopicPartition, count: int) -> bool:
+        end = time.monotonic() + 10
+        while seen[partition] < count and time.monotonic() < end:
+            for tp, records in group.poll(0.2).items():
+                seen[tp] += len(records)
+        return seen[partition] >= count
+
+    while not group.changes()[1]:
+        group.poll(0.2)
     world.produce(10)
-    world.wait()
-    held = work.transport.owned["0"]
-    events = held.inputs[0]
-    work.transport.group.pause([events])
-    world.produce(2_000)  # more than one fetch, of which some is under way when the pause comes
-    time.sleep(1)
-    work.transport.group.resume([events])
-    time.sleep(0.05)
-    work.transport.group.pause([events])
-    time.sleep(1)
-    work.transport.group.resume([events])
-    world.wait()
-    work.stop()
-    world.check()
+    producer = KafkaProducer(**connection(world.inside, "producer"))
+    for _ in range(2 * MOST_POLLED):
+        producer.send(labels.topic, b"{}", key=b"k")
+    producer.flush()
+    producer.close()
+    group.seek({events: 0, labels: 0})
+    assert read(labels, 1)
+    assert seen[labels] < 2 * MOST_POLLED  # some are in the client's hand when the pause comes
+    group.pause([labels])
+    assert read(events, 10)
+    world.produce(10)
+    assert read(events, 20)
+    group.resume([labels])
+    assert read(labels, 2 * MOST_POLLED)
+    group.close()
 
 
 def test_a_topic_of_outputs_that_is_deleted_is_waited_for(world: Sums) -> None:
