@@ -26,7 +26,7 @@ check: .venv/dev.stamp  ## style, types, layers
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-logo
 
-chaos: .venv/dev.stamp  ## kill what can be killed, under load, for half an hour; make test does some of it
+chaos: .venv/dev.stamp  ## kill what can be killed, under load, for some 20 minutes; make test does some of it
 	@ROTWATCH_CHAOS=long ROTWATCH_REQUIRE_KAFKA=1 $(PY) -m pytest -o timeout=3600 tests/chaos $(ARGS)
 
 bench-%: .venv/run.stamp  ## one measurement, e.g. make bench-overhead

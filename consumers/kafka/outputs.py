@@ -54,7 +54,9 @@ class Encoder:
         if record is None:
             return Outgoing(to, None, letter.payload, _headers(why))
         where = {"topic": record.topic, "partition": str(record.partition), "offset": str(record.offset)}
-        return Outgoing(to, record.key, record.value, [*record.headers, *_headers({**where, **why})])
+        # kafka-python 3.0.12 reads headers without a value and cannot write them: they come out with an empty one.
+        own = [(name, content or b"") for name, content in record.headers]
+        return Outgoing(to, record.key, record.value, [*own, *_headers({**where, **why})])
 
 
 def _headers(values: dict[str, str]) -> Headers:

@@ -158,7 +158,7 @@ class Recoverer:
                 log.warning("checkpoint refused", task=self.keys.place, generation=pointer.generation, reason=refused)
                 standing.generations.pop()  # the next checkpoint takes its place
                 continue
-            standing.manifests = {manifest.generation: manifest, **self._older(standing.generations[:-1])}
+            standing.manifests = {manifest.generation: manifest, **self.manifests(standing.generations[:-1])}
             entries = list(self._entries(after, manifest.number, standing.number))
             entries, lost = self._there(entries, manifest, standing)
             if entries and entries[0].code != self.code:
@@ -183,9 +183,9 @@ class Recoverer:
 
     def first_number(self, pointer: Pointer) -> int:
         """The batch behind which a generation was taken."""
-        return self._older([pointer])[pointer.generation].number
+        return self.manifests([pointer])[pointer.generation].number
 
-    def _older(self, pointers: Sequence[Pointer]) -> dict[int, Manifest]:
+    def manifests(self, pointers: Sequence[Pointer]) -> dict[int, Manifest]:
         """The manifests of older generations, as far as they can be read: they say which segments go with them."""
         found: dict[int, Manifest] = {}
         for pointer in pointers:

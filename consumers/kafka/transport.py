@@ -161,8 +161,10 @@ class KafkaTransport:
         try:
             publisher.start()
             standing = held.recoverer.standing(self.group.committed(held.inputs))
-            if held.standing is not None and held.standing.number == standing.number:
-                standing.manifests = held.standing.manifests
+            if held.standing is not None:  # its memory may still be good, and then nothing is loaded
+                same = held.standing.generations == standing.generations
+                known = held.standing.manifests if same else held.recoverer.manifests(standing.generations)
+                standing.manifests = known
             held.standing = standing
             place = standing.place.copy()
             held.intake = Intake(decode_sides(self.decoder, held.placed.sources), place, ordered=not self.role.whole)
