@@ -1,7 +1,6 @@
 """The command line: ``rotwatch demo | replay | topics | produce | consume | monitor | state | schema | config``."""
 
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +12,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import typer  # noqa: E402 - the threads must be set before numpy is imported anywhere
 
 from consumers import state_commands  # noqa: E402
-from consumers.commands import consume, monitor  # noqa: E402
+from consumers.commands import Config, consume, monitor  # noqa: E402
 from stream.errors import RotwatchError, SettingError  # noqa: E402
 
 app = typer.Typer(
@@ -24,10 +23,6 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Work with the settings file.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
-
-Config = Annotated[
-    Path | None, typer.Option("--config", "-c", envvar="ROTWATCH_CONFIG", help="Settings file (TOML).", dir_okay=False)
-]
 
 
 @app.callback()
@@ -96,7 +91,7 @@ def replay(
     online: Annotated[str | None, typer.Option(help="Use this online model instead: a name, or field:NAME.")] = None,
 ) -> None:
     """Run a file's events through both models, as if they came now, and show what drift has cost."""
-    from consumers import plans
+    from consumers import plans, pool
     from consumers.settings import load
 
     settings = load(config)
@@ -117,7 +112,7 @@ def replay(
     plan.warm_up, plan.limit, plan.out, plan.form, plan.fresh = warm_up, limit, out, form, fresh
     from consumers.screen import show
 
-    if not show(plan, settings.metrics, metrics_port, _stop()):
+    if not show(plan, settings.metrics, metrics_port, pool.stopping()):
         where_to = f" in {out}" if out else ", nothing was kept (there was no --out)"
         typer.echo(f"Stopped; what was done is kept{where_to}." if out else f"Stopped{where_to}.", err=True)
         raise typer.Exit(130)
@@ -168,7 +163,7 @@ def produce(
     ] = None,
 ) -> None:
     """Send a file's events and labels to a stream's Kafka topics, at a rate."""
-    from consumers import plans
+    from consumers import plans, pool
     from consumers import produce as producing
     from consumers.settings import load
 
@@ -186,7 +181,7 @@ def produce(
         skip=skip,
         limit=limit,
     )
-    if not producing.show(production, settings.kafka, rate, _stop()):
+    if not producing.show(production, settings.kafka, rate, pool.stopping()):
         raise typer.Exit(130)
 
 
@@ -227,20 +222,6 @@ def _print_json(value: Any) -> None:
     import msgspec
 
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value)).decode() + "\n")
-
-
-def _stop() -> Any:
-    """Ask between batches whether somebody wants the process to end; asked twice, it ends at once."""
-    asked: list[int] = []
-
-    def hear(_number: int, _frame: object) -> None:
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, hear)
-    return lambda: bool(asked)
 
 
 def main() -> None:

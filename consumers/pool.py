@@ -62,7 +62,7 @@ def run(workers: int, metrics_port: int | None) -> int:
                 code = ended
                 break
             failures[index] += 1
-            pause = min(MOST_PAUSE, 0.5 * 2 ** failures[index])
+            pause = min(MOST_PAUSE, 0.5 * 2 ** min(failures[index], 10))
             due[index] = time.monotonic() + pause
             log.error("worker died; starting another", worker=index, code=ended, pause_seconds=pause)
         time.sleep(0.1)

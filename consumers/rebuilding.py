@@ -7,9 +7,9 @@ from itertools import islice
 import structlog
 from rich.console import Console
 
-from consumers.kafka.placement import Placement
+from consumers.kafka.placement import Placement, partition_of
 from consumers.kafka.training_log import TrainingLog
-from consumers.kafka.upkeep import Start, Upkeep, partition_of
+from consumers.kafka.upkeep import Start, Upkeep
 from consumers.upkeep import Ask
 from stream import baseline
 from stream.config import Stream

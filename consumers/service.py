@@ -40,8 +40,8 @@ from stream.warmup import name_classes, warm_up
 
 log = structlog.get_logger()
 
-NEVER_MORE = 30.0
-"""Seconds between two looks for topics that are not there or not right, at most."""
+NEVER_MORE = 5.0
+"""Seconds between two looks for the broker at most: a worker that waits must hear that it is to stop."""
 
 
 class Service(Struct):

@@ -21,7 +21,16 @@ import structlog
 from consumers.observer import Observer
 from consumers.running import NOW, Running, of_time
 from consumers.transport import Arrived, Assigned, Batch, Drained, Notice, Recovery, Revoked, Task, Transport
-from stream.errors import CommitFailed, Fenced, ModelError, SettingError, StateError, TransportError, Unavailable
+from stream.errors import (
+    CommitFailed,
+    Fenced,
+    ModelError,
+    RecordError,
+    SettingError,
+    StateError,
+    TransportError,
+    Unavailable,
+)
 from stream.records import Outputs
 from stream.snapshot import pack, unpack
 
@@ -91,7 +100,7 @@ class Worker:
             for task in list(self.tasks):
                 try:
                     self._checkpoint(task)
-                except TransportError as error:
+                except (TransportError, RecordError, StateError) as error:
                     # All that was committed is safe; going on will take the replay of the journal.
                     log.warning("last checkpoint failed", task=task, reason=str(error))
             return False

@@ -6,11 +6,12 @@ from typing import Any
 
 import structlog
 from kafka import TopicPartition
-from kafka.partitioner.default import murmur2
 
 from consumers.kafka.group import Group
 from consumers.kafka.held import Held
+from consumers.kafka.placement import partition_of
 from consumers.runtime import Runtime
+from stream.errors import Unavailable
 
 log = structlog.get_logger()
 
@@ -19,6 +20,9 @@ TICK_EVERY = 1.0
 
 LOOK_AGAIN = 0.25
 """Seconds of waiting for a side after which the broker is asked whether it really has more."""
+
+ASK = 2.0
+"""Seconds within which the broker must say how far a partition goes; it is asked again."""
 
 ROUTES = 8
 """One in so many records is looked at for its route."""
@@ -48,7 +52,17 @@ class Backlog:
         return held.intake.place.clock + since
 
     def wait_for(self, held: Held, side: int) -> bool:
-        """Whether a side without records has more: fetched up to the end that is known, or not."""
+        """Whether a side without records has more: fetched up to the end that is known, or not.
+
+        Raises nothing: a batch is being cut meanwhile. While the broker does not answer, more may come.
+        """
+        try:
+            return self._has_more(held, side)
+        except Unavailable as error:
+            log.debug("cannot ask how far a partition goes", task=held.task, reason=str(error))
+            return True
+
+    def _has_more(self, held: Held, side: int) -> bool:
         tp = held.inputs[side]
         position, end = self.group.position(tp), self.group.highwater(tp)
         if end is not None and position >= end:
@@ -63,7 +77,7 @@ class Backlog:
         # Behind the last committed record there may be only an open transaction's, which may never come.
         held.asked.pop(side, None)
         held.waiting[side] = now
-        if position < self.group.ends([tp])[tp]:
+        if position < self.group.ends([tp], ASK)[tp]:
             return True
         held.asked[side] = now
         return False
@@ -76,7 +90,7 @@ class Backlog:
         for record in records:
             # By Java's partitioner; librdkafka's own default is another one. Sampled: in Python it takes its time.
             if record.offset % ROUTES == 0 and (
-                record.key is None or (murmur2(record.key) & 0x7FFFFFFF) % partitions != tp.partition
+                record.key is None or partition_of(record.key, partitions) != tp.partition
             ):
                 if not self.runtime.misrouted:
                     log.warning("a record is not in its key's partition", topic=tp.topic, offset=record.offset)

@@ -11,7 +11,7 @@ from consumers.kafka.outputs import Outgoing
 from consumers.kafka.placement import Placement
 from consumers.kafka.publisher import Publisher, TooLarge
 from consumers.kafka.recovery import Standing
-from consumers.kafka.state import Blob, Manifest, Pointer, Record, StateKeys, blob, body_name, dropped
+from consumers.kafka.state import LAYOUT, Blob, Manifest, Pointer, Record, StateKeys, blob, body_name, dropped
 from stream.errors import CommitFailed, RecordError, StateError
 from stream.snapshot import Snapshot
 
@@ -121,7 +121,7 @@ class Committer:
         body = made.pop("")
         written.update(made)
         manifest = Manifest(
-            1,
+            LAYOUT,
             generation,
             standing.number,
             standing.place.offsets,

@@ -103,7 +103,6 @@ class Group:
     ) -> None:
         self.group = group
         self.topics = list(topics)
-        self.session_timeout = session_timeout
         self.member: Any = None
         self._settings = {
             **connection,
@@ -142,10 +141,10 @@ class Group:
     def changes(self) -> tuple[set[TopicPartition], set[TopicPartition]]:
         """What rebalances have taken and then given since this was last asked."""
         marks = self._marks
+        if marks.given:
+            self.member = self._call(0, self._open().group_metadata)
         taken, given = marks.taken, marks.given
         marks.taken, marks.given = set(), set()
-        if given:
-            self.member = self._call(0, self._open().group_metadata)
         return taken, given
 
     def committed(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, tuple[int, str] | None]:
@@ -178,10 +177,10 @@ class Group:
         """The next offset that will be fetched."""
         return int(self._call(0, self._open().position, tp, timeout_ms=1000) or 0)
 
-    def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """The offset behind the last committed record of each partition."""
+    def ends(self, partitions: Sequence[TopicPartition], within: float) -> dict[TopicPartition, int]:
+        """The offset behind the last committed record of each partition, if the broker says it in time (seconds)."""
         found: dict[TopicPartition, int] = self._call(
-            CALL, self._open().end_offsets, list(partitions), timeout_ms=int(CALL * 1000)
+            within, self._open().end_offsets, list(partitions), timeout_ms=int(within * 1000)
         )
         return found
 

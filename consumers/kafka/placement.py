@@ -1,6 +1,7 @@
 """Which tasks a stream's role has, what each reads, and the names under which the broker knows them."""
 
 from kafka import TopicPartition
+from kafka.partitioner.default import murmur2
 from msgspec import Struct
 
 from consumers.kafka.roles import Role
@@ -52,3 +53,12 @@ def transactional_id(role: Role, name: str, placed: Placement) -> str:
 def state_keys(role: Role, name: str, placed: Placement, keys: list[bytes]) -> StateKeys:
     """What seals and opens a task's state; bound to the task."""
     return StateKeys(f"{name}/{role.name}/{placed.state.partition}", role.name, keys)
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition of a key, by Java's default partitioner.
+
+    >>> [partition_of(key, 4) for key in (b"a", b"b", b"c")]
+    [0, 0, 2]
+    """
+    return int((murmur2(key) & 0x7FFFFFFF) % partitions)

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import structlog
+from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
 from consumers.kafka import intake
@@ -90,33 +91,37 @@ class KafkaTransport:
         notices = self.tenancy.retake(2 * self.kafka.session_timeout)
         if notices:
             return notices
-        self._catch_up()
-        batches = self._batches(most)
+        batches: list[Arrived] = []
+        # What has been cut or fetched is in no buffer any more: whatever fails behind it, none of it may be dropped.
         try:
+            self._catch_up()
+            batches = self._batches(most)
             # What is there is not waited for, yet each poll asks the group: a rebalance must not wait for a full day.
             fetched = self.group.poll(0.0 if batches else timeout)
+            self._offer(fetched)
+            notices = self.tenancy.changes()
             self._failing, self.runtime.away = None, ""
+            if notices:
+                # A batch that was cut before the rebalance is still its task's if the task is still here.
+                gone = {notice.task for notice in notices}
+                return [*[b for b in batches if b.task not in gone], *notices]
+            batches = batches or self._batches(most)
+            self.backlog.throttle(self.owned.values())
+            self.backlog.look(self.owned.values())
         except kafka_errors.OffsetOutOfRangeError as error:
             self._out_of_range(error)
-            return batches
         except Unavailable as error:
             self._unavailable(error, timeout)
-            return batches
-        notices = self.tenancy.changes()
+        return batches
+
+    def _offer(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> None:
+        """Take in what has come; of a task that is being taken away, it goes with the task."""
         self.decoder.latest = time.time() + self.stream.max_ahead
         for tp, records in fetched.items():
             held, side = self.tenancy.of.get(tp, (None, 0))
             if held is not None and held.intake is not None:
                 held.intake.offer(side, records)
                 self.backlog.check_routes(tp, records)
-        if notices:
-            # A batch that was cut before the rebalance is still its task's if the task is still here.
-            gone = {notice.task for notice in notices}
-            return [*[b for b in batches if b.task not in gone], *notices]
-        batches = batches or self._batches(most)
-        self.backlog.throttle(self.owned.values())
-        self.backlog.look(self.owned.values())
-        return batches
 
     def _catch_up(self) -> None:
         """Read on behind the last commit where that is further on than what was polled: a batch was fed in parts."""
@@ -272,7 +277,11 @@ class KafkaTransport:
     def _out_of_range(self, error: kafka_errors.OffsetOutOfRangeError) -> None:
         """Retention, or somebody who deleted records, was quicker than we: go on where there is something."""
         tps = [tp for arg in error.args if isinstance(arg, dict) for tp in arg]
-        begins = self.group.begins(tps)
+        try:
+            begins = self.group.begins(tps)
+        except Unavailable as why:
+            self._unavailable(why, 0.0)  # the next poll meets the same gap again
+            return
         for tp in tps:
             held, side = self.tenancy.of.get(tp, (None, 0))
             if held is None or held.intake is None:

@@ -8,7 +8,6 @@ import structlog
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
 from kafka.coordinator.base import ConsumerGroupMetadata
-from kafka.partitioner.default import murmur2
 from msgspec.structs import replace
 
 from consumers.kafka.client import BOOTSTRAP_MS, connection, open_client, reaching
@@ -283,12 +282,3 @@ def restored(make: Callable[[], Any], body: bytes, segments: Any) -> Any:
     except Exception as error:
         raise StateError(f"the state cannot be taken up by this version: {type(error).__name__}: {error}") from error
     return made
-
-
-def partition_of(key: bytes, partitions: int) -> int:
-    """The partition of a key, by Java's default partitioner.
-
-    >>> [partition_of(key, 4) for key in (b"a", b"b", b"c")]
-    [0, 0, 2]
-    """
-    return int((murmur2(key) & 0x7FFFFFFF) % partitions)
