@@ -178,12 +178,12 @@ def test_a_stopped_replay_goes_on_where_it_was_and_refuses_other_words(rotwatch,
     Path("small.toml").write_text("[worker]\nbatch = 100\n")
     rotwatch(*words, "whole")
     asked: list[int] = []
-    monkeypatch.setattr("consumers.cli._stop", lambda: lambda: asked.append(1) or len(asked) > 4)
+    monkeypatch.setattr("consumers.pool.stopping", lambda: lambda: asked.append(1) or len(asked) > 4)
     code, out, err = rotwatch(*words, "parts")
     assert (code, out) == (130, "")
     assert "what was done is kept in parts" in err
     assert not Path("parts/summary.json").exists()
-    monkeypatch.setattr("consumers.cli._stop", lambda: lambda: False)
+    monkeypatch.setattr("consumers.pool.stopping", lambda: lambda: False)
     code, _, err = rotwatch(*words, "parts", "--limit", "900")
     assert code == 2
     assert "holds a replay of other inputs or settings" in err
