@@ -150,15 +150,19 @@ def plain(options: argparse.Namespace, stop: Callable[[], bool]) -> None:
 
 def ours(options: argparse.Namespace, stop: Callable[[], bool]) -> None:
     """The scorer."""
+    from consumers import running
     from consumers.kafka.roles import SCORER
     from consumers.service import Service, serve
     from stream.broker import Kafka
     from stream.config import Settings, Worker
+    from stream.duration import Duration
 
+    if options.most_replay is not None:
+        running.MOST_REPLAY = options.most_replay
     settings = Settings(
         streams={options.name: STREAM},
         kafka=Kafka(bootstrap=options.bootstrap),
-        worker=Worker(checkpoint_key_file=str(options.key)),
+        worker=Worker(checkpoint_key_file=str(options.key), checkpoint_every=Duration(options.checkpoint_every)),
     )
     serve(Service(settings, options.name, STREAM, SCORER, None, lambda: models(options.data)), stop)
 
@@ -213,6 +217,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--key", type=Path)
     parser.add_argument("--gather", type=int, default=1)
+    parser.add_argument("--checkpoint-every", type=float, default=10.0)
+    parser.add_argument("--most-replay", type=float)
     options = parser.parse_args()
     asked: list[int] = []
     if options.kind != "quix":  # Quix Streams hears it itself

@@ -25,21 +25,32 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Host:
-    """A process that hosts the work; ``python`` may be another environment's."""
+    """A process that hosts the work; ``python`` may be another environment's. What it says goes into ``log``."""
 
-    def __init__(self, kind: str, bootstrap: str, name: str, folder: Path, python: str, gather: int) -> None:
+    def __init__(
+        self,
+        kind: str,
+        bootstrap: str,
+        name: str,
+        folder: Path,
+        python: str = sys.executable,
+        gather: int = 1,
+        *options: str,
+    ) -> None:
         key = folder / "key"
         if not key.exists():
             key.write_text(secrets.token_hex(32))
         words = ["--bootstrap", bootstrap, "--name", name, "--data", str(DATA), "--key", str(key)]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path.cwd())}
-        self.process = subprocess.Popen(
-            [python, "-W", "ignore", "-m", "bench.hosts", kind, *words, "--gather", str(gather)],
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd=folder,
-        )
+        self.log = folder / f"{name}-{secrets.token_hex(2)}.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [python, "-W", "ignore", "-m", "bench.hosts", kind, *words, "--gather", str(gather), *options],
+                env=environment,
+                stdout=log,
+                stderr=log,
+                cwd=folder,
+            )
 
     def cpu(self) -> float:
         """CPU seconds so far."""
@@ -145,7 +156,13 @@ class Load:
 
 @contextmanager
 def hosted(
-    load: Load, kind: str, folder: Path, *, python: str = sys.executable, gather: int = 1, filled: int = 0
+    load: Load,
+    kind: str,
+    folder: Path,
+    *options: str,
+    python: str = sys.executable,
+    gather: int = 1,
+    filled: int = 0,
 ) -> Iterator[tuple[str, Host, Seen]]:
     """A host at work on topics of its own, and what is seen of it; the topics hold ``filled`` events beforehand."""
     name = f"{kind}-{secrets.token_hex(4)}"
@@ -153,7 +170,7 @@ def hosted(
     if filled:
         load.send(name, filled)
     seen = Seen(load.bootstrap, name, committed=kind != "plain")
-    host = seen.host = Host(kind, load.bootstrap, name, folder, python, gather)
+    host = seen.host = Host(kind, load.bootstrap, name, folder, python, gather, *options)
     try:
         yield name, host, seen
     finally:
@@ -169,6 +186,19 @@ def throughput(seen: Seen, host: Host, count: int, patience: float = 300.0) -> d
     number, at, spent = seen.first
     events = seen.count - number
     return {"rate": events / (seen.last - at), "cpu": (host.cpu() - spent) / events * 1e5}
+
+
+def delays(load: Load, name: str, seen: Seen, rate: float, seconds: float, warm_up: float = 5.0) -> list[float]:
+    """How long each answer took, at so many events a second for so long, behind a warm-up at the same rate."""
+    load.send(name, 100)  # what has to be made first is made
+    assert seen.wait(seen.count + 50, 60.0), f"{name}: no answers come"
+    sender = threading.Thread(target=load.send, args=(name, int(rate * (warm_up + seconds)), rate))
+    sender.start()
+    time.sleep(warm_up)
+    seen.delays.clear()
+    sender.join()
+    time.sleep(2)
+    return list(seen.delays)
 
 
 def quantile(values: list[float], share: float) -> float:

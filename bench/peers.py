@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.kafka_load import Host, Load, hosted, quantile, throughput
+from bench.kafka_load import Host, Load, delays, hosted, quantile, throughput
 from bench.report import Figure, at_least, at_most, publish
 from tests.broker.cluster import Cluster
 
@@ -31,12 +31,8 @@ def measure(load: Load, kind: str, folder: Path, rate: float | None) -> dict[str
     rate = rate or figures["rate"] / 2
     gather = 16  # at half the rate a batch of 256 would be waited for
     with hosted(load, kind, folder, python=python, gather=gather) as (name, host, seen):
-        load.send(name, 2_000, rate)
-        assert seen.wait(1_900, 60.0), f"{kind}: {seen.count} of 2000 answers came"
-        seen.delays.clear()
-        load.send(name, int(rate * SECONDS), rate)
-        time.sleep(2)
-        figures |= {"p50": quantile(seen.delays, 0.5) * 1e3, "p99": quantile(seen.delays, 0.99) * 1e3}
+        took = delays(load, name, seen, rate, SECONDS)
+        figures |= {"p50": quantile(took, 0.5) * 1e3, "p99": quantile(took, 0.99) * 1e3}
         host.kill()
         killed, before = time.monotonic(), seen.count
         again = Host(kind, load.bootstrap, name, folder, python, gather)

@@ -74,7 +74,12 @@ OF_RUNTIME: list[Spec] = [
     (CounterMetricFamily, "fenced", "Times that somebody newer took a task.", ()),
     (CounterMetricFamily, "aborted_transactions", "Transactions that were aborted.", ()),
     (CounterMetricFamily, "refused_checkpoints", "Checkpoints that were not authentic or could not be used.", ()),
-    (CounterMetricFamily, "misrouted_records", "Records whose key belongs to another partition.", ()),
+    (
+        CounterMetricFamily,
+        "misrouted_records",
+        "Records, of one in eight looked at, whose key belongs to another partition.",
+        (),
+    ),
     (CounterMetricFamily, "broker_unavailable", "Times that the broker did not answer.", ()),
     (GaugeMetricFamily, "lag_records", "Records that lie ahead of this worker.", ("topic", "partition")),
 ]

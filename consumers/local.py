@@ -122,8 +122,9 @@ class LocalTransport:
                 "the inputs no longer lead to where the last commit was: they have changed since the start"
             )
 
-    def commit(self, task: str, batch: Batch | None, outputs: Outputs, snapshot: Snapshot | None) -> None:
-        """See Store.commit, which has the steps."""
+    def commit(self, task: str, batch: Batch | None, outputs: Outputs, snapshot: Snapshot | None) -> "Durable":
+        """Durable when it returns: see Store.commit, which has the steps."""
+        began = time.perf_counter()
         entry, position = None, self._committed
         if batch is not None:
             entry = Journalled(self.store.sequence() + 1, len(batch.inputs), batch.mark.skips)
@@ -140,6 +141,7 @@ class LocalTransport:
             self._recovered = False
             raise
         self._committed = position
+        return Durable(time.perf_counter() - began)
 
     def split(self, batch: Batch) -> tuple[Batch, Batch]:
         """The same inputs in two batches."""
@@ -165,6 +167,21 @@ class LocalTransport:
     def close(self) -> None:
         """Let the store go; readers close when they are dropped."""
         self._read = None
+
+
+class Durable:
+    """A commit that took so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def done(self) -> bool:
+        """It is."""
+        return True
+
+    def wait(self) -> float:
+        """The seconds that it took."""
+        return self._seconds
 
 
 class _Cursor:

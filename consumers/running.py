@@ -1,12 +1,17 @@
 """A task at work in this process, and when its next checkpoint is due."""
 
+from typing import Any
+
 from msgspec import Struct
 
-from consumers.transport import Batch, Task
+from consumers.transport import Batch, Commit, Task
 from stream.records import Tick
 
 CHECKPOINT_SHARE = 50
 """Checkpoints take at most one part in so many of the time."""
+
+MOST_REPLAY = 1.0
+"""Seconds of feeding behind which a checkpoint is due: a crash costs hardly more than feeding them again."""
 
 MOST_COMMITS = 1_000
 """Commits behind which there is a checkpoint in any case: a journal does not grow without end."""
@@ -15,10 +20,24 @@ NOW = float("-inf")
 """The time of the last checkpoint where the next is due at once."""
 
 
+class Underway(Struct):
+    """A batch that was fed and is on its way to being durable; ``totals`` are the task's right behind it.
+
+    ``fed``: seconds that feeding took. ``kept``: seconds that its checkpoint took of the task's time, if it has one.
+    """
+
+    batch: Batch
+    commit: Commit
+    totals: Any
+    fed: float
+    kept: float | None
+
+
 class Running(Struct):
     """A task at work, behind its batch ``number``; times are of the monotonic clock, in seconds.
 
-    ``commits``, ``ticks``: since the last checkpoint, and how many of them were of nothing but time.
+    ``commits``, ``ticks``: since the last checkpoint, and how many of them were of nothing but time. ``fed``: the
+    seconds that feeding them took. ``underway``: the batch behind that, until it is durable.
     """
 
     task: Task
@@ -27,6 +46,8 @@ class Running(Struct):
     checkpoint_cost: float = 0.0
     commits: int = 0
     ticks: int = 0
+    fed: float = 0.0
+    underway: Underway | None = None
 
     def due(self, batch: Batch, every: float, now: float) -> bool:
         """Whether a checkpoint is to go with a batch."""
@@ -34,18 +55,18 @@ class Running(Struct):
             return True
         if self.checkpoint_at != NOW and self.commits == self.ticks and of_time(batch):
             return False  # nothing but time has passed since the last
-        return now - self.checkpoint_at >= max(every, self.checkpoint_cost * CHECKPOINT_SHARE)
+        since = now - self.checkpoint_at
+        return since >= self.checkpoint_cost * CHECKPOINT_SHARE and (since >= every or self.fed >= MOST_REPLAY)
 
-    def committed(self, batch: Batch) -> None:
-        """A batch is durable."""
+    def committed(self, done: Underway, now: float) -> None:
+        """A batch is durable, and with it the checkpoint, if it has one."""
         self.number += 1
         self.commits += 1
-        self.ticks += of_time(batch)
-
-    def checkpointed(self, now: float, cost: float) -> None:
-        """A checkpoint is durable, and took ``cost`` seconds."""
-        self.checkpoint_at, self.checkpoint_cost = now, cost
-        self.commits = self.ticks = 0
+        self.ticks += of_time(done.batch)
+        self.fed += done.fed
+        if done.kept is not None:
+            self.checkpoint_at, self.checkpoint_cost = now, done.kept
+            self.commits, self.ticks, self.fed = 0, 0, 0.0
 
 
 def of_time(batch: Batch) -> bool:

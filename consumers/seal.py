@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import shlex
 from pathlib import Path
 
 from stream.errors import StateError
@@ -52,6 +53,12 @@ def load_keys(path: Path) -> list[bytes]:
     try:
         lines = [line.strip() for line in path.read_text("ascii").splitlines() if line.strip()]
         keys = [bytes.fromhex(line) for line in lines]
+    except FileNotFoundError as error:
+        where = shlex.quote(str(path))
+        raise StateError(
+            f"the checkpoint key {path} is not there. Copy it from where the other workers have it; if there never was "
+            f"one, make it: openssl rand -hex {KEY_BYTES} > {where} && chmod 600 {where}"
+        ) from error
     except OSError as error:
         raise StateError(f"the checkpoint key {path} cannot be read: {error.strerror}") from error
     except ValueError:

@@ -108,8 +108,10 @@ class Ledger:
 class ScriptedTransport:
     """One worker's view of a ledger; opening another takes all tasks over.
 
-    ``at_step`` is called at each step of a commit.
+    ``at_step`` is called at each step of a commit. Where it is ``late``, a commit is written when it is waited for.
     """
+
+    late = False
 
     STEPS = ("begin", "fence", "outputs", "journal", "checkpoint", "commit", "done")
 
@@ -122,6 +124,8 @@ class ScriptedTransport:
         self.drained: set[str] = set()
         self.unrecovered: set[str] = set()
         self.regained: set[str] = set()
+        self.underway: dict[str, Written] = {}
+        self.ahead: set[str] = set()
         self.closed = False
         for task, page in ledger.pages.items():
             page.epoch += 1
@@ -137,9 +141,24 @@ class ScriptedTransport:
         return not self.coming and self.drained >= self.read.keys()
 
     def poll(self, most: int, timeout: float) -> Sequence[Notice]:
-        """What the script says next."""
+        """What the script says next; while commits are under way, one batch more of each task."""
+        if self.underway:
+            ahead = [task for task in self.underway if task not in self.ahead]
+            if ahead:
+                self.ahead |= set(ahead)
+                more = [self._next(task, most) for task in ahead if task in self.read and task not in self.unrecovered]
+                self.drained -= {notice.task for notice in more if isinstance(notice, Drained)}
+                return [notice for notice in more if isinstance(notice, Arrived)]
+            for written in list(self.underway.values()):
+                written.write()
+            return []
+        self.ahead = set()
         if self.coming:
-            return self.coming.pop(0)
+            notices = self.coming.pop(0)
+            for task in [n.task for n in notices if isinstance(n, Revoked) and n.task in self.regained]:
+                self.ledger.pages[task].epoch += 1
+                self.read.pop(task)
+            return notices
         return [self._next(task, most) for task in self.read if task not in self.unrecovered]
 
     def _next(self, task: str, most: int) -> Notice:
@@ -195,8 +214,22 @@ class ScriptedTransport:
                 inputs.append(_skipped(record, cut.skips[index]) if index in cut.skips else record)
             yield Batch(inputs, cut)
 
-    def commit(self, task: str, batch: Batch | None, outputs: Outputs, snapshot: Snapshot | None) -> None:
-        """Write it all into the ledger, or nothing; what the script says befalls it here."""
+    def commit(self, task: str, batch: Batch | None, outputs: Outputs, snapshot: Snapshot | None) -> "Written":
+        """Write it all into the ledger, or nothing; what the script says befalls it then."""
+
+        def act() -> None:
+            self.underway.pop(task, None)
+            self._write(task, batch, outputs, snapshot)
+
+        written = Written(act)
+        if self.late:
+            self.underway[task] = written
+        else:
+            written.write()
+            written.raise_error()
+        return written
+
+    def _write(self, task: str, batch: Batch | None, outputs: Outputs, snapshot: Snapshot | None) -> None:
         page = self.ledger.pages[task]
         self.unrecovered.add(task)
         self.at_step("begin")
@@ -217,7 +250,8 @@ class ScriptedTransport:
             self.at_step(step)
         if batch is not None:
             page.sequence += 1
-            page.place = self.read[task] = batch.mark.ends[-1]
+            page.place = batch.mark.ends[-1]
+            self.read[task] = max(page.place, self.read[task])
             page.journal[page.sequence] = batch.mark
             page.outputs.append(outputs)
         if snapshot is not None:
@@ -249,9 +283,7 @@ class ScriptedTransport:
             del page.journal[sequence]
 
     def revoke(self, task: str) -> None:
-        """Take a task away, and give it back at the poll after that."""
-        self.ledger.pages[task].epoch += 1
-        self.read.pop(task)
+        """Take a task away at the next poll that may, and give it back at the one after that."""
         self.regained.add(task)
         self.coming += [[Revoked(task)], [Assigned(task)]]
 
@@ -276,6 +308,38 @@ class ScriptedTransport:
     def close(self) -> None:
         """Nothing can be committed any more."""
         self.closed = True
+
+
+class Written:
+    """A commit to a ledger, which may be written later."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        self._act: Callable[[], None] | None = act
+        self._error: BaseException | None = None
+
+    def write(self) -> None:
+        """Write it now, unless it has been; what befalls it is kept for whoever waits."""
+        act, self._act = self._act, None
+        if act is not None:
+            try:
+                act()
+            except BaseException as error:  # noqa: BLE001 - as a thread of its own would
+                self._error = error
+
+    def raise_error(self) -> None:
+        """Raise what befell it."""
+        if self._error is not None:
+            raise self._error
+
+    def done(self) -> bool:
+        """Whether it has been written, or has failed."""
+        return self._act is None
+
+    def wait(self) -> float:
+        """Write it now at the latest; raises what befell it."""
+        self.write()
+        self.raise_error()
+        return 0.0
 
 
 def _skipped(record: Input, reason: str) -> Skip:

@@ -8,11 +8,13 @@ Promises, tested for every transport by the same suite (tests/consumers/contract
 
 1. ``poll`` delivers a task's inputs in order, none left out, none twice, beginning behind its last commit. What is no
    longer there comes as a Lost, never in silence.
-2. ``commit`` is atomic: after a crash at any instant either all of it is there or nothing.
+2. ``commit`` is atomic: after a crash at any instant either all of it is there or nothing. It may return before it is
+   durable: ``wait`` says when it is. Until then ``poll`` delivers only what it has fetched already, and takes no task
+   away, so that what is taken away has nothing left to commit.
 3. ``recover`` tells how many batches have been committed, and gives the newest checkpoint that is authentic, and the
    batches committed since, cut as they were then.
-4. Who has been fenced off (somebody newer has the task) gets ``Fenced`` from ``commit`` and has published nothing; the
-   task is forgotten until it is assigned again.
+4. Who has been fenced off (somebody newer has the task) gets ``Fenced`` from ``commit`` or its ``wait`` and has
+   published nothing; the task is forgotten until it is assigned again.
 5. After ``CommitFailed`` the batch is durable as a whole or not at all; ``recover`` tells which, and what is not
    durable comes again. Until then nothing of the task is delivered.
 6. ``skip`` puts a Skip in the place of an input for good: every later recovery delivers the Skip.
@@ -80,6 +82,16 @@ class Recovery(Struct):
     load: Callable[[], Loaded]
 
 
+class Commit(Protocol):
+    """A commit under way. A task has one at a time: it is waited for before the next, and before a recovery."""
+
+    def done(self) -> bool:
+        """Whether ``wait`` would return at once."""
+
+    def wait(self) -> float:
+        """Return when it is durable, with the seconds that it took. Raises Fenced or CommitFailed; asked once only."""
+
+
 class Transport(Protocol):
     """What the worker loop asks of a transport; errors are those of stream.errors."""
 
@@ -92,8 +104,11 @@ class Transport(Protocol):
         Raises Unavailable for what may pass, and StateError for what does not.
         """
 
-    def commit(self, task: str, batch: Batch | None, outputs: Outputs, snapshot: Snapshot | None) -> None:
-        """Make it durable as one; without a batch only the snapshot. Raises Fenced or CommitFailed."""
+    def commit(self, task: str, batch: Batch | None, outputs: Outputs, snapshot: Snapshot | None) -> Commit:
+        """Make it durable as one; without a batch only the snapshot. Raises Fenced or CommitFailed, as ``wait`` does.
+
+        What it is given may change when it returns: the task may be fed again.
+        """
 
     def split(self, batch: Batch) -> tuple[Batch, Batch]:
         """The same inputs in two batches; of more than one input."""

@@ -4,7 +4,8 @@ For each batch:
 
 1. ``poll`` brings the inputs of a task in their order.
 2. The task is fed; it answers with outputs and has changed in memory only.
-3. ``commit`` makes outputs, position and journal durable as one, and with them a checkpoint when one is due.
+3. ``commit`` makes outputs, position and journal durable as one, and with them a checkpoint when one is due. While that
+   is under way the next batch may be fed; it is committed behind it.
 4. The task's totals are published; before this nobody sees a count of the batch.
 
 A task that is assigned is restored from its newest checkpoint and fed the batches committed since, its outputs
@@ -19,7 +20,7 @@ from functools import partial
 import structlog
 
 from consumers.observer import Observer
-from consumers.running import NOW, Running, of_time
+from consumers.running import NOW, Running, Underway, of_time
 from consumers.transport import Arrived, Assigned, Batch, Drained, Notice, Recovery, Revoked, Task, Transport
 from stream.errors import (
     CommitFailed,
@@ -79,6 +80,7 @@ class Worker:
         self.drained: set[str] = set()
         self.failures: dict[str, int] = {}
         self.due: dict[str, float] = {}
+        self.doubtful: set[str] = set()  # whose last commit failed: to be recovered is not yet to be ready
         self.cost: float | None = None
 
     def run(self) -> bool:
@@ -93,19 +95,26 @@ class Worker:
                     self.parked.clear()  # what has not come back with the others is somebody else's now
                 if self.due and not any(isinstance(notice, Arrived) for notice in notices):
                     time.sleep(self._patience())
-                for task in [task for task, at in self.due.items() if at <= time.monotonic()]:
-                    self._guarded(task, partial(self._recover, task))
+                self._catch_up()
                 if self.drained and not self.due and self.drained >= self.tasks.keys():
                     return True
             for task in list(self.tasks):
                 try:
-                    self._checkpoint(task)
+                    if self._settle(task):
+                        self._checkpoint(task)
                 except (TransportError, RecordError, StateError) as error:
                     # All that was committed is safe; going on will take the replay of the journal.
                     log.warning("last checkpoint failed", task=task, reason=str(error))
             return False
         finally:
             self.transport.close()
+
+    def _catch_up(self) -> None:
+        """Tell of what has become durable, and try again what is due."""
+        for task in [task for task, r in self.tasks.items() if r.underway is not None and r.underway.commit.done()]:
+            self._guarded(task, partial(self._settle, task))
+        for task in [task for task, at in self.due.items() if at <= time.monotonic()]:
+            self._guarded(task, partial(self._recover, task))
 
     def _most(self) -> int:
         if self.commit_every is None or not self.cost:
@@ -127,7 +136,7 @@ class Worker:
         elif isinstance(notice, Drained) and task in self.tasks:
             self.drained.add(task)
 
-    def _guarded(self, task: str, act: Callable[[], None]) -> None:
+    def _guarded(self, task: str, act: Callable[[], object]) -> None:
         """Do something with a task; what may pass is tried again later, from the last commit on."""
         try:
             act()
@@ -148,42 +157,84 @@ class Worker:
             self.due.pop(task, None)
 
     def _work(self, task: str, batch: Batch) -> None:
+        """Feed a batch while the one before it is on its way, and send it on its way behind that."""
+        running = self.tasks[task]
         try:
-            seconds = self._feed_and_commit(task, batch)
+            outputs, fed = self._feed(running, batch)
         except (TransportError, SettingError, StateError):  # not the fault of a record
             raise
         except Exception as error:  # noqa: BLE001 - whatever a model or a user's own code raises
-            log.warning("a batch broke the task; looking for the record", task=task, reason=_line(error))
-            self._isolate(task, batch)
-        else:
-            self._publish(task, batch, seconds)
-        self.failures.pop(task, None)
+            if self._settle(task):
+                self._isolate(task, batch, error)
+            return
+        if not self._settle(task):
+            return  # the one before broke; what was fed behind it comes again
+        try:
+            self._commit(task, batch, outputs, fed)
+        except (TransportError, SettingError, StateError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a record that is too large to be published, say
+            self._isolate(task, batch, error)
 
-    def _publish(self, task: str, batch: Batch, seconds: dict[str, float]) -> None:
-        """Outside of what isolates: what breaks here must not feed a batch again that is durable."""
-        self.observer.committed(task, self.tasks[task].task.totals(), len(batch.inputs), seconds)
-
-    def _feed_and_commit(self, task: str, batch: Batch) -> dict[str, float]:
+    def _settle(self, task: str) -> bool:
+        """Wait until the batch that is under way is durable, and tell; False where it broke and was taken apart."""
         running = self.tasks[task]
+        underway = running.underway
+        if underway is None:
+            return True
+        try:
+            seconds = self._durable(task)
+        except (TransportError, SettingError, StateError):
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            self._isolate(task, underway.batch, error)
+            return False
+        self._publish(task, underway, seconds)
+        self.failures.pop(task, None)
+        return True
+
+    def _feed(self, running: Running, batch: Batch) -> tuple[Outputs, float]:
         started = time.perf_counter()
         outputs = running.task.feed(batch.inputs)
-        fed = time.perf_counter()
+        seconds = time.perf_counter() - started
         if not of_time(batch):
             # Known even if the commit comes too late: the next batch must not be as large again.
-            cost = (fed - started) / len(batch.inputs)
+            cost = seconds / len(batch.inputs)
             self.cost = cost if self.cost is None else 0.8 * self.cost + 0.2 * cost
-        snapshot_due = running.due(batch, self.checkpoint_every, time.monotonic())
-        snapshot = running.task.snapshot() if snapshot_due else None
-        taken = time.perf_counter()
-        self.transport.commit(task, batch, outputs, snapshot)
-        done = time.perf_counter()
-        running.committed(batch)
-        if snapshot_due:
-            running.checkpointed(time.monotonic(), done - fed)
-        return {"feed": fed - started, "commit": done - taken}
+        return outputs, seconds
 
-    def _isolate(self, task: str, batch: Batch) -> None:
+    def _commit(self, task: str, batch: Batch, outputs: Outputs, fed: float) -> Underway:
+        running = self.tasks[task]
+        due = running.due(batch, self.checkpoint_every, time.monotonic())
+        started = time.perf_counter()
+        snapshot = running.task.snapshot() if due else None
+        commit = self.transport.commit(task, batch, outputs, snapshot)
+        kept = time.perf_counter() - started if due else None
+        running.underway = Underway(batch, commit, running.task.totals(), fed, kept)
+        return running.underway
+
+    def _durable(self, task: str) -> float:
+        """Wait until what is under way is durable; gives the seconds that it took."""
+        running = self.tasks[task]
+        assert running.underway is not None  # noqa: S101 - the caller's condition
+        underway, running.underway = running.underway, None
+        seconds = underway.commit.wait()
+        self.doubtful.discard(task)
+        running.committed(underway, time.monotonic())
+        return seconds
+
+    def _publish(self, task: str, done: Underway, seconds: float) -> None:
+        """Outside of what isolates: what breaks here must not feed a batch again that is durable."""
+        self.observer.committed(task, done.totals, len(done.batch.inputs), {"feed": done.fed, "commit": seconds})
+
+    def _feed_and_commit(self, task: str, batch: Batch) -> tuple[Underway, float]:
+        running = self.tasks[task]
+        done = self._commit(task, batch, *self._feed(running, batch))
+        return done, self._durable(task)
+
+    def _isolate(self, task: str, batch: Batch, why: Exception) -> None:
         """Find the records of a batch that break the task, by halves, and skip them; the others are fed."""
+        log.warning("a batch broke the task; looking for the record", task=task, reason=_line(why))
         self._recover(task)
         running = self.tasks[task]
         before = pack(running.task.snapshot())
@@ -192,7 +243,7 @@ class Worker:
             part = parts.pop()
             self.observer.alive()
             try:
-                seconds = self._feed_and_commit(task, part)
+                done = self._feed_and_commit(task, part)
             except (TransportError, SettingError, StateError):
                 raise
             except Exception as error:
@@ -211,26 +262,27 @@ class Worker:
                     ) from error
                 log.warning("record skipped", task=task, reason=_line(error))
                 part = self.transport.skip(part, _line(error))
-                seconds = self._feed_and_commit(task, part)
-            self._publish(task, part, seconds)
+                done = self._feed_and_commit(task, part)
+            self._publish(task, *done)
+            self.failures.pop(task, None)
             if parts:
                 before = pack(running.task.snapshot())
 
     def _take_up(self, task: str) -> None:
         """Go on with a task that is this worker's now, as it is in memory if that is still how it stands."""
-        parked = self.parked.pop(task, None)
+        parked, started = self.parked.pop(task, None), time.monotonic()
         recovery = self.transport.recover(task)
         if parked is None or recovery.number != parked.number:
-            self._restore(task, recovery)
+            self._restore(task, recovery, started)
             return
         self.tasks[task] = parked
         self.observer.committed(task, parked.task.totals(), 0, {})
 
     def _recover(self, task: str) -> None:
-        self._restore(task, self.transport.recover(task))
-
-    def _restore(self, task: str, recovery: Recovery) -> None:
         started = time.monotonic()
+        self._restore(task, self.transport.recover(task), started)
+
+    def _restore(self, task: str, recovery: Recovery, started: float) -> None:
         loaded = recovery.load()
         batches = 0
         if loaded.body is None:
@@ -244,7 +296,8 @@ class Worker:
             batches += 1
         if loaded.body is None:
             # Elsewhere it might begin otherwise: with another warm-up, say. So its beginning is kept first of all.
-            self.transport.commit(task, None, Outputs([], [], [], []), made.snapshot())
+            self.transport.commit(task, None, Outputs([], [], [], []), made.snapshot()).wait()
+            self.doubtful.discard(task)
         # What had to be fed again is worth a checkpoint at the next commit: a loop of crashes must not make it longer.
         running = Running(made, recovery.number, NOW if batches else time.monotonic())
         seconds = time.monotonic() - started
@@ -252,15 +305,17 @@ class Worker:
         log.info("task recovered", task=task, anew=loaded.body is None, batches=batches, seconds=round(seconds, 3))
         self.drained.discard(task)
         self.tasks[task] = running
-        self.observer.committed(task, made.totals(), 0, {})
+        if task not in self.doubtful:
+            self.observer.committed(task, made.totals(), 0, {})
 
     def _checkpoint(self, task: str) -> None:
         """A last checkpoint, so that going on needs no replay."""
-        self.transport.commit(task, None, Outputs([], [], [], []), self.tasks[task].task.snapshot())
+        self.transport.commit(task, None, Outputs([], [], [], []), self.tasks[task].task.snapshot()).wait()
 
     def _park(self, task: str) -> None:
         """Keep a task that is taken away until it is known who gets it."""
         self.drained.discard(task)
+        self.doubtful.discard(task)
         self.due.pop(task, None)
         running = self.tasks.pop(task, None)
         if running is not None:
@@ -276,6 +331,8 @@ class Worker:
         if self.retries is not None and tries > self.retries:
             raise error
         pause = min(MOST_PAUSE, 0.1 * 2 ** min(tries, 10))  # no float holds 2 to the power of a night's tries
+        if isinstance(error, CommitFailed):
+            self.doubtful.add(task)
         self.tasks.pop(task, None)
         self.drained.discard(task)
         self.observer.waiting(task, str(error))

@@ -127,7 +127,7 @@ class Worker(Struct, frozen=True, forbid_unknown_fields=True):
     ``commit_every``: a batch is cut so that feeding it takes about so long.
     """
 
-    batch: int = 1_024
+    batch: int = 4_096
     commit_every: Duration = Duration(0.25)
     checkpoint_every: Duration = Duration(10)
     checkpoint_key_file: str = ""

@@ -118,9 +118,9 @@ class Backlog:
             if held.intake is None:
                 continue
             for tp, side in zip(held.inputs, held.intake.sides, strict=True):
-                full = len(side.queue) >= MOST_BUFFERED or side.size >= MOST_BYTES
+                full = side.fetched >= MOST_BUFFERED or side.size >= MOST_BYTES
                 if full != side.paused:
-                    if not full and len(side.queue) > MOST_BUFFERED // 2:
+                    if not full and side.fetched > MOST_BUFFERED // 2:
                         continue
                     side.paused = full
                     (pause if full else resume).append(tp)

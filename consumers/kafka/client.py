@@ -5,6 +5,7 @@ Secrets come from files or the environment, are read when a client is made, and 
 
 import logging
 import os
+import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from kafka import errors as kafka_errors
 from kafka.net.compat import KafkaNetClient
 from kafka.net.sasl.oauth import AbstractTokenProvider
 
+import consumers.kafka.mends  # noqa: F401 - importing it mends the client
 from stream.broker import Kafka
 from stream.errors import SettingError, TransportError
 
@@ -27,11 +29,16 @@ KEY_PASSWORD = "ROTWATCH_KAFKA_KEY_PASSWORD"  # noqa: S105 - the variable's name
 NETWORK = ("kafka.net.manager", "kafka.net.connection", "kafka.net.transport")
 """Loggers that tell why a connection has failed, once for each attempt and layer."""
 
+OFFSETS = "kafka.coordinator.consumer"
+"""Logger that tells ten times a second that a transaction is open on the offsets that are asked for."""
+
 WIRE = ("kafka.net.connection", "kafka.protocol.parser")
 """Loggers that at level debug write down all that is sent, passwords and tokens included."""
 
 STALLS = "kafka.net.selector"
 """Logger that warns of each tenth of a second in which the client's thread did not get the processor."""
+
+_OTHERS = "the broker allows this to others only"
 
 BOOTSTRAP_MS = 15_000
 """So long a command tries to reach the broker before it says that it cannot."""
@@ -115,7 +122,7 @@ def reaching(kafka: Kafka) -> Iterator[None]:
     The client's own lines about each attempt are held back meanwhile.
     """
     heard = _Heard()
-    loggers = [logging.getLogger(name) for name in NETWORK]
+    loggers = [logging.getLogger(name) for name in (*NETWORK, OFFSETS)]
     for logger in loggers:
         logger.addFilter(heard)
     try:
@@ -147,14 +154,53 @@ def _reason(kafka: Kafka, error: Exception, heard: object) -> str:
     why = heard or error
     if isinstance(why, kafka_errors.SaslAuthenticationFailedError):
         return f"the broker did not let {kafka.username or 'the token'} in, kafka.sasl = {kafka.sasl!r}: {why}"
-    if isinstance(error, kafka_errors.AuthorizationError):
-        return f"the broker allows this to others only, see docs/kafka.md for the rights that are needed: {error}"
+    if refusal := _refusal(error):
+        return refusal
+    if isinstance(error, kafka_errors.KafkaTimeoutError) and heard is None:
+        return (
+            "the broker is there, and has not answered in time. Offsets are told when no transaction on them is open: "
+            "what a killed process has left, the broker ends after kafka.transaction_timeout; try again then"
+        )
     if isinstance(error, kafka_errors.KafkaTimeoutError | kafka_errors.KafkaConnectionError):
         # A login that is refused at times looks like this too: the broker hangs up before its answer has been read.
         login = "" if kafka.sasl == "none" else f", and the login for kafka.sasl = {kafka.sasl!r}"
         tls = str(kafka.tls).lower()
         return f"no broker answers there: {why}; is it running, is kafka.tls = {tls} right{login}?"
-    return f"{type(error).__name__}: {error}"
+    return told(error)
+
+
+def told(error: BaseException) -> str:
+    """What the client raised, in a line; where the broker lets others only do it, on what it was to be done.
+
+    >>> told(kafka_errors.KafkaError("cannot send", kafka_errors.TopicAuthorizationFailedError({"spam.events"})))
+    'the broker allows this to others only (topic spam.events), see the rights in docs/kafka.md'
+    """
+    return _refusal(error) or f"{type(error).__name__}: {error}"
+
+
+def _refusal(error: BaseException) -> str:
+    """What an error says that the broker does not let this user do; empty where it says nothing of that kind."""
+    for part in _parts(error):
+        if isinstance(part, kafka_errors.AuthorizationError):
+            return f"{_OTHERS} ({_resource(part)}), see the rights in docs/kafka.md"
+    # Of some answers kafka-python keeps no more than the error's name, as text.
+    said = str(error)
+    return f"{_OTHERS} ({said}), see the rights in docs/kafka.md" if "AuthorizationFailed" in said else ""
+
+
+def _parts(error: BaseException) -> Iterator[BaseException]:
+    """An error, and those that it carries: kafka-python wraps them as arguments, at times twice."""
+    yield error
+    for inner in (*error.args, error.__cause__):
+        if isinstance(inner, BaseException):
+            yield from _parts(inner)
+
+
+def _resource(refused: kafka_errors.AuthorizationError) -> str:
+    kind = re.sub("AuthorizationFailedError$|Error$", "", type(refused).__name__)
+    words = re.sub("(?<!^)(?=[A-Z])", " ", kind).lower()
+    given = (arg if isinstance(arg, set | frozenset | list | tuple) else [arg] for arg in refused.args)
+    return f"{words} {', '.join(sorted(str(name) for names in given for name in names))}".strip()
 
 
 def _context(kafka: Kafka) -> ssl.SSLContext:

@@ -1,6 +1,8 @@
 """The commit: outputs, journal, position and now and then a checkpoint, in one transaction."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 from kafka import errors as kafka_errors
@@ -16,6 +18,13 @@ from stream.errors import CommitFailed, RecordError, StateError
 from stream.snapshot import Snapshot
 
 STEPS = ("begin", "outputs", "journal", "checkpoint", "settle", "offsets", "commit", "done")
+
+
+Table = tuple[str, list[tuple[bytes, bytes]]]
+"""A topic, and the keys and values for it."""
+
+Sent = tuple[list[Record], list[int]]
+"""Records, and the places that they have among those of the transaction."""
 
 
 class Committer:
@@ -39,49 +48,63 @@ class Committer:
         self.partitions = placed.partitions
         self.code = code
         self.at_step = at_step
+        self._rest = ThreadPoolExecutor(1, f"commit {keys.place}")
 
     def commit(
         self,
         standing: Standing,
         entry: Entry | None,
+        tables: Iterable[Table],
         outputs: Iterable[Outgoing],
         snapshot: Snapshot | None,
         member: Any,
-    ) -> Standing:
-        """Make a batch durable, or a snapshot alone; gives where the task stands behind it.
+    ) -> Future[Standing]:
+        """Make a batch durable, or a snapshot alone; the future gives where the task stands behind it.
 
         1. begin: the transaction
         2. outputs: each record to its topic, in the task's partition
         3. journal: the batch's entry, sealed
-        4. checkpoint, if one is given: segments that are not there yet, the body, and once their offsets are known the
-           sealed manifest; tombstones for segments that neither of the two newest manifests names
-        5. settle: wait for every record's future and look at it
+        4. checkpoint, if one is given: segments that are not there yet, and the body
+        5. settle: wait for every record's future and look at it. Of a checkpoint, the offsets are known now: its sealed
+           manifest follows, and tombstones for segments that neither of the two newest manifests names; settle again
         6. offsets: the position behind the batch, with where the state begins, as the group's member
         7. commit
         8. done
 
-        Raises Fenced, CommitFailed, and RecordError where an output is larger than its topic takes. Nothing of a
-        transaction that failed is ever seen by readers of committed data.
+        The caller's thread takes the first four steps: behind them the task may be fed again. The others, which wait
+        for the broker, are taken by a thread of the committer's own; nothing else may be committed meanwhile.
+
+        The call or its future raises Fenced, CommitFailed, and RecordError where an output is larger than its topic
+        takes. Nothing of a transaction that failed is ever seen by readers of committed data.
         """
-        publisher = self.publisher
-        try:
+        publisher, after = self.publisher, standing
+        with self._told():
             self.at_step("begin")
             publisher.begin()
             self.at_step("outputs")
+            for topic, records in tables:
+                publisher.send_all(topic, self.state.partition, records)
             for record in outputs:
                 publisher.send(record.topic, self.state.partition, record.key, record.value, record.headers)
             self.at_step("journal")
-            after = standing
             if entry is not None:
                 self._room(standing, entry)
                 self._send(self.keys.entry(entry))
                 place = Place(list(entry.end), entry.clock)
                 after = Standing(entry.number, place, standing.generations, standing.manifests)
+            sent = None
             if snapshot is not None:
                 self.at_step("checkpoint")
-                after = self._checkpoint(after, snapshot)
+                sent = self._chunks(after, snapshot)
+        return self._rest.submit(self._finish, after, sent, member)
+
+    def _finish(self, after: Standing, sent: dict[str, Sent | Blob] | None, member: Any) -> Standing:
+        publisher = self.publisher
+        with self._told():
             self.at_step("settle")
-            publisher.settle()
+            offsets = publisher.settle()
+            if sent is not None:
+                after = self._seal(after, sent, offsets)
             self.at_step("offsets")
             said = after.found(self.partitions).dump()
             ends = zip(self.inputs, after.place.offsets, strict=True)
@@ -89,11 +112,16 @@ class Committer:
             self.at_step("commit")
             publisher.commit()
             self.at_step("done")
+        return after
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
         except TooLarge as error:
             raise RecordError("", f"what came of it is larger than the topic takes: {error}") from error
         except kafka_errors.KafkaError as error:
             raise CommitFailed(f"{self.keys.place}: {type(error).__name__}: {error}") from error
-        return after
 
     def _room(self, standing: Standing, entry: Entry) -> None:
         oldest = min(
@@ -107,19 +135,25 @@ class Committer:
         if entry.number - oldest >= RING:
             raise StateError(f"{self.keys.place}: the journal is full: no checkpoint since batch {oldest}")
 
-    def _checkpoint(self, standing: Standing, snapshot: Snapshot) -> Standing:
-        generation = standing.generations[-1].generation + 1 if standing.generations else 1
+    def _chunks(self, standing: Standing, snapshot: Snapshot) -> dict[str, Sent | Blob]:
+        """Send what is not there yet of a snapshot's segments, and its body, whose name is empty."""
+        generation = _next(standing)
         known = {name: at for m in standing.manifests.values() for name, at in m.segments.items()}
-        written: dict[str, Blob] = {name: known[name] for name in snapshot.segments if name in known}
-        sent: dict[str, tuple[list[Record], list[int]]] = {}
+        sent: dict[str, Sent | Blob] = {}
         for name, make in snapshot.segments.items():
-            if name not in known:
-                sent[name] = self._send_all(self.keys.chunks(name, make(), generation))
+            there = known.get(name)
+            sent[name] = self._send_all(self.keys.chunks(name, make(), generation)) if there is None else there
         sent[""] = self._send_all(self.keys.chunks(body_name(generation), snapshot.body, generation))
-        offsets = self.publisher.settle()
-        made = {name: blob(records, [offsets[at] for at in places]) for name, (records, places) in sent.items()}
-        body = made.pop("")
-        written.update(made)
+        return sent
+
+    def _seal(self, standing: Standing, sent: dict[str, Sent | Blob], offsets: list[int]) -> Standing:
+        """Send the manifest of what has been sent, by its offsets, and tombstones for what goes."""
+        generation = _next(standing)
+        blobs = {
+            name: part if isinstance(part, Blob) else blob(part[0], [offsets[at] for at in part[1]])
+            for name, part in sent.items()
+        }
+        body = blobs.pop("")
         manifest = Manifest(
             LAYOUT,
             generation,
@@ -129,7 +163,7 @@ class Committer:
             self.partitions,
             self.code,
             body,
-            written,
+            blobs,
         )
         at = self._send(self.keys.manifest(manifest))
         kept = standing.generations[-1:]
@@ -152,9 +186,14 @@ class Committer:
     def _send(self, record: Record) -> int:
         return self.publisher.send(self.state.topic, self.state.partition, record.key, record.value, record.headers)
 
-    def _send_all(self, records: list[Record]) -> tuple[list[Record], list[int]]:
+    def _send_all(self, records: list[Record]) -> Sent:
         return records, [self._send(record) for record in records]
 
     def close(self) -> None:
-        """Let the producer go; an open transaction is aborted."""
+        """Let the producer go, behind what is under way; an open transaction is aborted."""
+        self._rest.shutdown()
         self.publisher.close()
+
+
+def _next(standing: Standing) -> int:
+    return standing.generations[-1].generation + 1 if standing.generations else 1

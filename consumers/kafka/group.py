@@ -5,6 +5,7 @@ forbidden in a listener. A partition that comes is paused where it is until some
 position that the state did not name, and the client's own reset policy never decides.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka import errors as kafka_errors
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 
-from consumers.kafka.client import open_client
+from consumers.kafka.client import open_client, told
 from consumers.kafka.deadline import Deadline, Overdue
 from stream.errors import Unavailable
 
@@ -22,7 +23,7 @@ log = structlog.get_logger()
 CALL = 30.0
 """Seconds that a call may take beyond its own timeout."""
 
-MOST_POLLED = 4_096
+MOST_POLLED = 8_192
 
 
 class OneMember(RangePartitionAssignor):  # type: ignore[misc] # kafka-python has no types
@@ -70,8 +71,25 @@ class Marks(ConsumerRebalanceListener):  # type: ignore[misc] # as above
             self.consumer.seek(tp, 0)
 
 
+def _fetch(consumer: KafkaConsumer, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
+    """The part of a poll behind the group's."""
+    _free(consumer)
+    fetched: dict[TopicPartition, list[Any]]
+    fetched, idle = consumer._fetcher.fetch_records(MOST_POLLED, timeout_ms=timeout_ms)  # noqa: SLF001 - no public way
+    if idle and not fetched:
+        time.sleep(timeout_ms / 1000)  # nothing is asked for: all is paused, say
+    return fetched
+
+
 def _poll(consumer: KafkaConsumer, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
-    """Poll such that what a pause has set aside comes back after the resume.
+    """Poll; see _free."""
+    _free(consumer)
+    fetched: dict[TopicPartition, list[Any]] = consumer.poll(timeout_ms=timeout_ms)
+    return fetched
+
+
+def _free(consumer: KafkaConsumer) -> None:
+    """See to it that what a pause has set aside comes back after the resume.
 
     kafka-python 3.0.12 takes it up again only while it has no partition in hand; one that it has read to its end stays
     in hand for ever, and the resumed partition is never fetched again.
@@ -79,8 +97,6 @@ def _poll(consumer: KafkaConsumer, timeout_ms: int) -> dict[TopicPartition, list
     fetcher = consumer._fetcher  # noqa: SLF001 - there is no public way
     if fetcher._next_partition_records is not None and not fetcher._next_partition_records:  # noqa: SLF001 - as above
         fetcher._next_partition_records = None  # noqa: SLF001 - as above
-    fetched: dict[TopicPartition, list[Any]] = consumer.poll(timeout_ms=timeout_ms)
-    return fetched
 
 
 class Group:
@@ -136,6 +152,13 @@ class Group:
         """Records that have come, within ``timeout`` seconds."""
         consumer = self._open()
         fetched: dict[TopicPartition, list[Any]] = self._call(timeout, _poll, consumer, timeout_ms=int(timeout * 1000))
+        return fetched
+
+    def fetch(self, timeout: float) -> dict[TopicPartition, list[Any]]:
+        """As poll, but without asking the group: nothing is taken or given by it."""
+        fetched: dict[TopicPartition, list[Any]] = self._call(
+            timeout, _fetch, self._open(), timeout_ms=int(timeout * 1000)
+        )
         return fetched
 
     def changes(self) -> tuple[set[TopicPartition], set[TopicPartition]]:
@@ -230,4 +253,4 @@ class Group:
         except kafka_errors.OffsetOutOfRangeError:
             raise
         except (Overdue, kafka_errors.KafkaError, AssertionError, KeyError) as error:
-            raise Unavailable(f"group {self.group}: {type(error).__name__}: {error}") from error
+            raise Unavailable(f"group {self.group}: {told(error)}") from error

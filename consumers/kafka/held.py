@@ -1,5 +1,7 @@
 """A task as the process that has it knows it."""
 
+from concurrent.futures import Future
+
 from kafka import TopicPartition
 from msgspec import Struct
 
@@ -12,8 +14,9 @@ from consumers.kafka.recovery import Recoverer, Standing
 class Held(Struct):
     """A task of this worker's; it has an intake and a committer while it is recovered and may be fed.
 
-    ``fed_at``: when it was last given inputs. ``waiting``: since when a side is waited for; ``asked``: when the broker
-    said that a side has no more. ``lost_at``: when it was fenced off. All by the monotonic clock.
+    ``underway``: the commit whose end has not been asked for. ``fed_at``: when it was last given inputs. ``waiting``:
+    since when a side is waited for; ``asked``: when the broker said that a side has no more. ``lost_at``: when it was
+    fenced off. All by the monotonic clock.
     """
 
     placed: Placement
@@ -21,6 +24,7 @@ class Held(Struct):
     standing: Standing | None = None
     committer: Committer | None = None
     intake: Intake | None = None
+    underway: Future[Standing] | None = None
     fed_at: float = 0.0
     waiting: dict[int, float] = {}
     asked: dict[int, float] = {}
@@ -37,8 +41,8 @@ class Held(Struct):
         return self.placed.inputs
 
     def leave(self) -> None:
-        """Feed and commit nothing more of it until it is recovered."""
-        self.intake = None
+        """Feed and commit nothing more of it until it is recovered; what is under way comes to its end first."""
+        self.intake = self.underway = None
         committer, self.committer = self.committer, None
         if committer is not None:
             committer.close()

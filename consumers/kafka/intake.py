@@ -62,12 +62,22 @@ class Mark(Struct):
         return Entry(number, begin, end, runs(self.sides), self.end.clock, code, ticks, lost, self.skips, ahead)
 
 
+CHUNK = 1_024
+"""Records that are decoded in one go."""
+
+
 class Side(Struct):
-    """One partition's fetched records, each with the time by which it is merged; ``size`` is in bytes."""
+    """One partition's fetched records: decoded ones, each with the time by which it is merged, and behind them others.
+
+    ``size`` is in bytes, ``fetched`` in records, both of all of them; ``last`` is the offset of the last.
+    """
 
     queue: deque[tuple[float, Input, Record]]
+    raw: deque[Sequence[Record]]
     time: float
     size: int = 0
+    fetched: int = 0
+    last: int | None = None
     paused: bool = False
 
 
@@ -78,22 +88,44 @@ class Intake:
         self.decode = decode
         self.place = place
         self.ordered = ordered
-        self.sides = [Side(deque(), float("-inf")) for _ in place.offsets]
+        self.sides = [Side(deque(), deque(), float("-inf")) for _ in place.offsets]
         self._come: deque[int] = deque()
         self._lost: list[tuple[int, Lost]] = []
 
+    @property
+    def fetched(self) -> int:
+        """Records that are here and have not been taken."""
+        return sum(side.fetched for side in self.sides)
+
     def offer(self, side: int, records: Sequence[Record]) -> None:
-        """Take in a partition's next records, in the order of their offsets."""
+        """Take in a partition's next records, in the order of their offsets; they are decoded when they are needed."""
+        if not records:
+            return
         own = self.sides[side]
-        for record in records:
+        own.raw.extend(records[at : at + CHUNK] for at in range(0, len(records), CHUNK))
+        own.size += sum(len(record.value or b"") for record in records)
+        own.fetched += len(records)
+        own.last = records[-1].offset
+        if not self.ordered:
+            self._come.extend([side] * len(records))
+
+    def decode_ahead(self) -> None:
+        """Decode all that is there, while there is nothing better to do."""
+        for side in range(len(self.sides)):
+            while self._decode(side):
+                pass
+
+    def _decode(self, side: int) -> bool:
+        own = self.sides[side]
+        if not own.raw:
+            return False
+        for record in own.raw.popleft():
             made = self.decode(side, record)
             # What has no time, or none that is believed, is merged right behind what came before it.
             if isinstance(made, Event | Label) and not made.ahead:
                 own.time = made.time
             own.queue.append((own.time, made, record))
-            own.size += len(record.value or b"")
-        if not self.ordered:
-            self._come.extend([side] * len(records))
+        return True
 
     def lose(self, side: int, lost: Lost) -> None:
         """Retention has deleted what comes next on a side: say so with the next batch, and go on behind it."""
@@ -113,7 +145,10 @@ class Intake:
             self._merge(most, taken, wait_for)
         else:
             while self._come and len(taken.inputs) < most:
-                self._move(self._come.popleft(), taken)
+                side = self._come.popleft()
+                if not self.sides[side].queue:
+                    self._decode(side)
+                self._move(side, taken)
         if not taken.inputs and tick is not None and not any(wait_for(s) for s in range(len(self.sides))):
             taken.add(TICK, Tick(tick), None)
         if not taken.inputs:
@@ -129,7 +164,7 @@ class Intake:
             first = -1
             for place in places:
                 queue = queues[place]
-                if queue:
+                if queue or self._decode(place):
                     if first < 0 or queue[0][0] < queues[first][0][0]:
                         first = place
                 elif place not in done:
@@ -144,6 +179,7 @@ class Intake:
         side = self.sides[place]
         _, made, record = side.queue.popleft()
         side.size -= len(record.value or b"")
+        side.fetched -= 1
         taken.add(place, made, record)
 
 

@@ -33,13 +33,17 @@ class Encoder:
         self.topics = {kind: topic(name, stream, kind) for kind in (*Outputs.__struct_fields__, "events", "labels")}
         self._encode = msgspec.json.Encoder().encode
 
-    def records(self, outputs: Outputs, taken: Sequence[Any]) -> Iterator[Outgoing]:
-        """The records of outputs that came of the input records ``taken``."""
-        encode, topics = self._encode, self.topics
+    def tables(self, outputs: Outputs) -> Iterator[tuple[str, list[tuple[bytes, bytes]]]]:
+        """The keys and values for the topics that get one for each event or label."""
+        encode = self._encode
         for kind in ("predictions", "labelled"):
-            to = topics[kind]
-            for record in getattr(outputs, kind):
-                yield Outgoing(to, record.event_id.encode(errors="surrogatepass"), encode(record))
+            made = [(r.event_id.encode(errors="surrogatepass"), encode(r)) for r in getattr(outputs, kind)]
+            if made:
+                yield self.topics[kind], made
+
+    def records(self, outputs: Outputs, taken: Sequence[Any]) -> Iterator[Outgoing]:
+        """The alarms' and dead letters' records, of outputs that came of the input records ``taken``."""
+        encode, topics = self._encode, self.topics
         for alarm in outputs.alarms:
             yield Outgoing(topics["alarms"], self.name, encode(alarm))
         if outputs.dead_letters:

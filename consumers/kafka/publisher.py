@@ -15,8 +15,9 @@ from kafka import errors as kafka_errors
 from kafka.consumer.subscription_state import OffsetAndMetadata
 from kafka.serializer import Serializer
 
-from consumers.kafka.client import open_client
+from consumers.kafka.client import open_client, told
 from consumers.kafka.deadline import Deadline, Overdue
+from consumers.kafka.filling import Fates, fill
 from stream.errors import CommitFailed, Fenced, TransportError
 
 log = structlog.get_logger()
@@ -48,10 +49,6 @@ class Nulls(Serializer):  # type: ignore[misc] # kafka-python has no types
         return None if data is NULL else data
 
 
-PLAIN = 256 * 1024
-"""Bytes of a record that need no check against the largest request."""
-
-
 class TooLarge(TransportError):  # noqa: N818 - says what is wrong with the record
     """A record is larger than its topic takes."""
 
@@ -64,7 +61,7 @@ class Publisher:
         self.timeout = timeout
         self._deadline = Deadline(f"producer {transactional_id}")
         self._futures: list[Any] = []
-        self._partitions: dict[tuple[str, int], TopicPartition] = {}
+        self._fates: dict[int, Fates] = {}
         self._open = False
         self._producer: KafkaProducer | None = None
         self._settings = {
@@ -78,7 +75,7 @@ class Publisher:
             # At the default of 100 ms, transactions that follow each other at once take 113 ms each.
             "retry_backoff_ms": 5,
             # What is sent is flushed at the end: until then the sender is to leave it together.
-            "linger_ms": 1000,
+            "linger_ms": int(min(1000, timeout * 1000 / 6)),
             "batch_size": 256 * 1024,
             "max_request_size": 64 * 1024 * 1024,  # the topic's own limit decides
             "value_serializer": Nulls(),
@@ -94,43 +91,57 @@ class Publisher:
 
     def begin(self) -> None:
         """Begin a transaction."""
-        self._futures = []
-        self._partitions = {}
+        self._futures, self._fates = [], {}
         self._open = True
         self._call(self._active.begin_transaction)
 
     def send(self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers) -> int:
         """Add a record; gives its place among the transaction's records."""
-        producer, tp = self._active, self._partitions.get((topic, partition))
-        if tp is not None and not headers and value is not None and len(value) < PLAIN:
-            # What KafkaProducer.send does once its checks are done. They take half of its 15 microseconds, and the
-            # partition's first record of the transaction has passed them.
-            future = producer._accumulator.append(tp, None, key, value, [])[0]  # noqa: SLF001 - no public way around
-        else:
-            try:
-                future = producer.send(
-                    topic, NULL if key is value is None else value, key=key, headers=headers, partition=partition
-                )
-            except (kafka_errors.KafkaError, ValueError) as error:  # ValueError: the topic has no such partition (now)
-                raise self._translated(error) from error
-            self._partitions[topic, partition] = TopicPartition(topic, partition)
+        try:
+            future = self._active.send(
+                topic, NULL if key is value is None else value, key=key, headers=headers, partition=partition
+            )
+        except (kafka_errors.KafkaError, ValueError) as error:  # ValueError: the topic has no such partition (now)
+            raise self._translated(error) from error
         self._futures.append(future)
         return len(self._futures) - 1
 
+    def send_all(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes]]) -> None:
+        """Add many records, keys and values, in their order."""
+        tp = TopicPartition(topic, partition)
+        place = 0
+        while place < len(records):
+            # The client's own way opens the partition's next batch, and lets the transaction have the partition.
+            self.send(topic, partition, *records[place], [])
+            place, fates = fill(self._active._accumulator, tp, records, place + 1)  # noqa: SLF001 - no public way
+            if fates is not None:
+                self._fates[id(fates)] = fates
+
     def settle(self) -> list[int]:
-        """Wait until the broker has taken every record so far; gives their offsets. Raises as commit, and TooLarge."""
+        """Wait until the broker has taken every record so far; gives the offsets of those sent one by one.
+
+        Raises as commit, and TooLarge.
+        """
         self._flush()
         offsets = []
         for future in self._futures:
             if not future.succeeded():
                 self._call(future.get, 0.001)  # raises what went wrong
             offsets.append(future.value.offset)
+        for fates in self._fates.values():
+            failure = fates.failure()
+            if failure is not None:
+                raise self._translated(failure) from failure
         return offsets
 
     def offsets(self, offsets: Mapping[TopicPartition, tuple[int, str]], group: Any) -> None:
         """Add positions, each with its metadata, as the consumer group's member ``group``."""
         committed = {tp: OffsetAndMetadata(offset, metadata, -1) for tp, (offset, metadata) in offsets.items()}
-        self._call(self._active.send_offsets_to_transaction, committed, group)
+        try:
+            self._call(self._active.send_offsets_to_transaction, committed, group)
+        except CommitFailed as error:  # kafka-python drops what was refused
+            of = ", ".join(sorted({tp.topic for tp in offsets}))
+            raise CommitFailed(f"{error}; these were the offsets of {of}") from error
 
     def commit(self) -> None:
         """Commit the transaction.
@@ -188,7 +199,7 @@ class Publisher:
 
     def _translated(self, error: Exception) -> TransportError:
         causes: Sequence[Any] = [error, *error.args, error.__cause__]
-        text = f"{self.name}: {type(error).__name__}: {error}"
+        text = f"{self.name}: {told(error)}"
         if any(isinstance(cause, FENCED) for cause in causes):
             return Fenced(text)
         if any(isinstance(cause, TOO_LARGE) for cause in causes):

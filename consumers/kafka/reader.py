@@ -8,7 +8,7 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka import errors as kafka_errors
 
-from consumers.kafka.client import open_client
+from consumers.kafka.client import open_client, told
 from consumers.kafka.deadline import Deadline, Overdue
 from stream.errors import Unavailable
 
@@ -96,4 +96,4 @@ class Reader:
             return self._deadline.call(PATIENCE * 2, function, *args, **kwargs)
         except (Overdue, kafka_errors.KafkaError, AssertionError, KeyError) as error:
             # KeyError: what kafka-python raises for a partition whose offset the broker has not told.
-            raise Unavailable(f"{type(error).__name__}: {error}") from error
+            raise Unavailable(told(error)) from error

@@ -17,7 +17,7 @@ from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
 
-from consumers.kafka.client import BOOTSTRAP_MS, connection, open_client, reaching
+from consumers.kafka.client import BOOTSTRAP_MS, connection, open_client, reaching, told
 from stream.broker import Kafka
 from stream.config import Stream, topic
 from stream.errors import SettingError, TransportError
@@ -227,7 +227,7 @@ def _describe(admin: KafkaAdminClient, topics: Iterable[str]) -> dict[str, _Foun
         if code is kafka_errors.UnknownTopicOrPartitionError:
             continue
         if code is not kafka_errors.NoError:
-            raise TransportError(f"topic {row['name']}: {code.__name__}: cannot be described")
+            raise TransportError(f"topic {row['name']}: {told(code(row['name']))}")
         there[row["name"]] = _Found(len(row["partitions"]), {})
     resources = [ConfigResource("TOPIC", name) for name in there]
     described = admin.describe_configs(resources, config_filter="all") if resources else {}

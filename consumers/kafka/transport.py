@@ -4,7 +4,9 @@ A task is one partition of events and labels (scorer), or all partitions of the 
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -37,6 +39,25 @@ log = structlog.get_logger()
 
 GIVE_UP = 60.0
 """Seconds of errors from one client after which a new one is made."""
+
+
+MOST_PAUSE = 4.0
+"""Seconds between two polls at most while the broker does not answer."""
+
+POLL_EVERY = 0.5
+"""Seconds for which what has been fetched is fed without asking the group, while commits are under way."""
+
+
+GLANCE = 0.01
+"""Seconds for which records are waited for before it is seen whether a commit has come to its end."""
+
+
+class Underway:
+    """A commit under way; its end is told once."""
+
+    def __init__(self, future: Future[Standing], settle: Callable[[], float]) -> None:
+        self.done = future.done
+        self.wait = settle
 
 
 class KafkaTransport:
@@ -83,22 +104,32 @@ class KafkaTransport:
         self.tenancy = Tenancy(role, name, stream, self.group, self.runtime, self._new)
         self.owned = self.tenancy.owned
         self._failing: float | None = None
+        self._polled = 0.0
+        self._pause = 0.5
 
     # -- polling
 
     def poll(self, most: int, timeout: float) -> Sequence[Notice]:
-        """What has happened: at most ``most`` inputs a task; waits up to ``timeout`` seconds for something."""
-        notices = self.tenancy.retake(2 * self.kafka.session_timeout)
+        """What has happened: at most ``most`` inputs a task; waits up to ``timeout`` seconds for something.
+
+        While a commit is under way the group is not asked: its records are fetched and delivered for POLL_EVERY
+        seconds, and then the commit is waited for, and nothing is delivered until its end is known.
+        """
+        underway = [held.underway for held in self.owned.values() if held.underway is not None]
+        notices = [] if underway else self.tenancy.retake(2 * self.kafka.session_timeout)
         if notices:
             return notices
         batches: list[Arrived] = []
         # What has been cut or fetched is in no buffer any more: whatever fails behind it, none of it may be dropped.
         try:
+            if underway:
+                return self._meanwhile(underway, most)
             self._catch_up()
             batches = self._batches(most)
             # What is there is not waited for, yet each poll asks the group: a rebalance must not wait for a full day.
             fetched = self.group.poll(0.0 if batches else timeout)
             self._offer(fetched)
+            self._polled = time.monotonic()
             notices = self.tenancy.changes()
             self._failing, self.runtime.away = None, ""
             if notices:
@@ -113,6 +144,19 @@ class KafkaTransport:
         except Unavailable as error:
             self._unavailable(error, timeout)
         return batches
+
+    def _meanwhile(self, underway: list[Future[Standing]], most: int) -> list[Arrived]:
+        """What there is to feed while commits are under way; nothing when one has come to its end."""
+        while time.monotonic() - self._polled < POLL_EVERY:
+            batches = self._batches(most)
+            if batches or any(future.done() for future in underway):
+                return batches
+            self._offer(self.group.fetch(GLANCE))
+        for held in self.owned.values():
+            if held.intake is not None:
+                held.intake.decode_ahead()
+        wait(underway)
+        return []
 
     def _offer(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> None:
         """Take in what has come; of a task that is being taken away, it goes with the task."""
@@ -136,7 +180,8 @@ class KafkaTransport:
     def _batches(self, most: int) -> list[Arrived]:
         found = []
         for held in self.owned.values():
-            if held.intake is None:
+            # Little is better kept together: cut now, it would only wait for the commit before its own.
+            if held.intake is None or (held.underway is not None and held.intake.fetched < most // 4):
                 continue
             batch = held.intake.take(most, partial(self.backlog.wait_for, held), self.backlog.tick(held))
             if batch is not None:
@@ -210,7 +255,7 @@ class KafkaTransport:
 
     # -- committing
 
-    def commit(self, task: str, batch: Batch | None, outputs: Outputs, snapshot: Snapshot | None) -> None:
+    def commit(self, task: str, batch: Batch | None, outputs: Outputs, snapshot: Snapshot | None) -> "Underway":
         """Make it durable as one: see commit.Committer, which has the steps. Raises Fenced or CommitFailed."""
         held = self.owned.get(task)
         if held is None or held.lost_at is not None:
@@ -218,13 +263,30 @@ class KafkaTransport:
         if held.committer is None or held.standing is None:
             # Were it Fenced, the worker would forget a task that the group still says is its own.
             raise CommitFailed(f"{task}: must be recovered first, its last commit has failed")
+        began = time.perf_counter()
         mark: Mark | None = None if batch is None else batch.mark
+        tables = self.encoder.tables(outputs)
         records = self.encoder.records(outputs, [] if mark is None else mark.records)
         entry = None
         if batch is not None and mark is not None:
             entry = mark.entry(held.standing.number + 1, batch.inputs, self.code)
+        with self._given_up(held):
+            held.underway = held.committer.commit(held.standing, entry, tables, records, snapshot, self.group.member)
+        return Underway(held.underway, partial(self._settle, held, held.underway, began))
+
+    def _settle(self, held: Held, underway: Future[Standing], began: float) -> float:
+        with self._given_up(held):
+            try:
+                held.standing = underway.result()
+            finally:
+                held.underway = None
+        return time.perf_counter() - began
+
+    @contextmanager
+    def _given_up(self, held: Held) -> Iterator[None]:
+        """A task whose commit fails is fed nothing until it is recovered; one that was fenced off waits longer."""
         try:
-            held.standing = held.committer.commit(held.standing, entry, records, snapshot, self.group.member)
+            yield
         except Fenced:
             self.runtime.fenced += 1
             held.lost_at = time.monotonic()
@@ -266,13 +328,14 @@ class KafkaTransport:
         self.runtime.unavailable += 1
         self.runtime.away = str(error)
         if self._failing is None:
-            log.warning("the broker does not answer; trying again", reason=str(error))
-            self._failing = now
+            log.warning("cannot poll; trying again", reason=str(error))
+            self._failing, self._pause = now, 0.5
         elif now - self._failing > GIVE_UP:
             log.warning("a new client is made", reason=str(error))
             self._failing = None
             self.group.abandon(self.tenancy.given)
-        time.sleep(min(timeout, 0.5))
+        time.sleep(min(timeout, self._pause))
+        self._pause = min(MOST_PAUSE, 2 * self._pause)
 
     def _out_of_range(self, error: kafka_errors.OffsetOutOfRangeError) -> None:
         """Retention, or somebody who deleted records, was quicker than we: go on where there is something."""
@@ -286,8 +349,8 @@ class KafkaTransport:
             held, side = self.tenancy.of.get(tp, (None, 0))
             if held is None or held.intake is None:
                 continue
-            queue = held.intake.sides[side].queue
-            position = queue[-1][2].offset + 1 if queue else held.intake.place.offsets[side]
+            last = held.intake.sides[side].last
+            position = max(held.intake.place.offsets[side], 0 if last is None else last + 1)
             if begins[tp] < position:
                 raise StateError(
                     f"{tp.topic}-{tp.partition} ends before offset {position}, which was read before: it has been made "

@@ -165,9 +165,11 @@ class Upkeep:
             publisher.start()
             tombstones = [Outgoing(placed.state.topic, key, None) for key in self._living_keys(placed)]
             member = ConsumerGroupMetadata(group_id=group_id(self.role, self.name))
-            committer.commit(Standing(0, Place(offsets, NEVER), [], {}), None, tombstones, snapshot, member)
+            committer.commit(
+                Standing(0, Place(offsets, NEVER), [], {}), None, [], tombstones, snapshot, member
+            ).result()
         finally:
-            publisher.close()
+            committer.close()
 
     # -- reading
 
@@ -189,7 +191,9 @@ class Upkeep:
         }
         with reaching(self.kafka), closing(open_client(KafkaConsumer, **settings)) as consumer:
             for tp in placed.inputs:
-                known = consumer.committed(tp, metadata=True, timeout_ms=30_000)
+                known = consumer.committed(
+                    tp, metadata=True, timeout_ms=45_000
+                )  # an open transaction may take 40 s to be given up
                 found[tp] = None if known is None or known.offset < 0 else (known.offset, known.metadata or "")
         return found
 

@@ -195,13 +195,13 @@ class Client:
     def commit(self, batch: Batch, *, checkpoint: bool = False) -> None:
         """Feed a batch and commit it."""
         after = self.fed + names(batch.inputs)
-        self.transport.commit(self.task, batch, answer(batch), snapshot(after) if checkpoint else None)
+        self.transport.commit(self.task, batch, answer(batch), snapshot(after) if checkpoint else None).wait()
         self.fed = after
         self.number += 1
 
     def checkpoint(self) -> None:
         """Commit a snapshot alone."""
-        self.transport.commit(self.task, None, Outputs([], [], [], []), snapshot(self.fed))
+        self.transport.commit(self.task, None, Outputs([], [], [], []), snapshot(self.fed)).wait()
 
     def work(self, *sizes: int, checkpoint: bool = False) -> None:
         """Take and commit batches of so many events each."""

@@ -15,6 +15,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from consumers.exporter import Exporter
+from consumers.local import Durable
 from consumers.runtime import Runtime
 from consumers.transport import Arrived, Assigned, Batch, Drained, Loaded, Notice, Recovery
 from consumers.worker import Worker
@@ -348,12 +349,13 @@ class Flaky:
         journal = list(self.journal)
         return Recovery(len(journal), lambda: Loaded(None, {}, journal))
 
-    def commit(self, _: str, batch: Batch | None, *__: object) -> None:
+    def commit(self, _: str, batch: Batch | None, *__: object) -> Durable:
         self.tries += 1
         if self.tries in self.failing:
             raise CommitFailed("the disk is full")
         if batch is not None:
             self.journal.append(batch)
+        return Durable(0.0)
 
     def close(self) -> None: ...
 

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import subprocess
 import threading
 from pathlib import Path
 
@@ -115,9 +116,18 @@ def test_a_key_that_can_be_neither_read_nor_made_is_one_known_error(tmp_path: Pa
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StateError, match="cannot be made"):
         make_key(tmp_path / "file" / "checkpoint.key")
-    for path in (tmp_path / "none", tmp_path):
-        with pytest.raises(StateError, match="cannot be read"):
-            load_keys(path)
+    with pytest.raises(StateError, match="cannot be read"):
+        load_keys(tmp_path)
+
+
+def test_a_key_that_is_missing_is_said_with_how_to_make_one(tmp_path: Path) -> None:
+    path = tmp_path / "it's none"
+    with pytest.raises(StateError, match="is not there") as raised:
+        load_keys(path)
+    command = str(raised.value).split("make it: ")[1]
+    subprocess.run(command, shell=True, check=True)  # noqa: S602 - the very words of the message
+    assert len(load_keys(path)) == 1
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_the_key_lives_in_the_users_state_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

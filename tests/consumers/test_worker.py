@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 import consumers.worker
 from consumers.observer import Observer
 from consumers.testing import DIES, DIES_COMMITTED, FAILS, FENCED, REVOKED, Died, Ledger, Mark, ScriptedTransport
-from consumers.transport import Arrived, Assigned, Notice, Recovery, Revoked
+from consumers.transport import Arrived, Assigned, Batch, Notice, Recovery, Revoked
 from consumers.worker import Worker
-from stream.errors import CommitFailed, Fenced, ModelError, StateError, Unavailable
+from stream.errors import CommitFailed, Fenced, ModelError, RecordError, StateError, Unavailable
 from stream.records import Input, Outputs
+from stream.snapshot import Snapshot
 from stream.testing import ManualClock, PoisonError, RunningSum, event, label, poison, poison_label, said, undecodable
 from tests.consumers.life import SUMS, Notes, Watched, a, b, c, d, work, work_on
 
@@ -25,6 +26,17 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
     clock = ManualClock()
     monkeypatch.setattr(consumers.worker, "time", clock)
     return clock
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["at once", "late"])
+def late(request: Any, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """A commit is durable when it returns, or only behind the feeding of the next batch."""
+    monkeypatch.setattr(ScriptedTransport, "late", request.param)
+    return request.param
+
+
+at_once = pytest.mark.parametrize("late", [False], indirect=True)
+"""For a test that counts the worker's rounds."""
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 100])
@@ -173,6 +185,7 @@ def test_a_failed_commit_is_tried_again_with_growing_pauses(clock: ManualClock) 
     assert clock.pauses == pytest.approx([0.2, 0.4, 0.8])
 
 
+@at_once
 def test_while_one_task_waits_for_its_next_try_the_others_go_on(clock: ManualClock) -> None:
     ledger = Ledger({"one": [a, FAILS, b], "two": [a, b, c, d]})
     notes = Notes(ledger)
@@ -180,7 +193,7 @@ def test_while_one_task_waits_for_its_next_try_the_others_go_on(clock: ManualClo
     assert notes.heard == [
         *["one 0", "two 0"],
         *["one waits", "two 1", "two 1", "two 1", "two 1"],
-        *["one 0", "one 1", "one 1"],
+        *["one 1", "one 1"],  # ready again when something is durable, not when it is recovered
     ]
     assert notes.waits == [("one", "one: so says the script")]
     assert clock.pauses == pytest.approx([0.2])  # when nobody had anything to do
@@ -205,14 +218,15 @@ def test_an_outage_of_a_day_is_borne_with_pauses_of_half_a_minute_at_most(clock:
     assert set(notes.waits) == {("task", "no answer")}
 
 
+@at_once
 def test_a_task_that_is_taken_away_while_it_waits_is_gone_and_not_tried_again() -> None:
     class Taken(ScriptedTransport):
-        def commit(self, task: str, *arguments: Any) -> None:
+        def commit(self, task: str, *arguments: Any) -> Any:
             if task == "one" and arguments[0] is not None:
                 self.read.pop(task)
                 self.coming.append([Revoked(task)])
                 raise CommitFailed("no answer")
-            super().commit(task, *arguments)
+            return super().commit(task, *arguments)
 
     ledger = Ledger({"one": [a, b], "two": [a, b, c, d]})
     notes = Notes(ledger)
@@ -252,6 +266,7 @@ def test_a_worker_whose_only_task_is_fenced_works_on_nothing_until_it_is_stopped
     assert said(ledger.outputs()) == SUMS
 
 
+@at_once
 def test_a_worker_that_is_taken_over_in_its_midst_publishes_nothing_more() -> None:
     ledger = Ledger([a, b, c, d])
     older = ScriptedTransport(ledger)
@@ -269,6 +284,7 @@ def test_a_worker_that_is_taken_over_in_its_midst_publishes_nothing_more() -> No
     assert said(ledger.outputs()) == SUMS
 
 
+@at_once
 def test_a_task_that_comes_back_as_it_was_goes_on_as_it_is_in_memory() -> None:
     ledger = Ledger([a, b, REVOKED, c, d])
     notes = Notes(ledger)
@@ -281,6 +297,7 @@ def test_a_task_that_comes_back_as_it_was_goes_on_as_it_is_in_memory() -> None:
     assert notes.replayed == [0]
 
 
+@at_once
 def test_a_task_that_somebody_else_has_had_meanwhile_is_restored() -> None:
     class Shared(ScriptedTransport):
         def poll(self, most: int, timeout: float) -> Sequence[Notice]:
@@ -300,12 +317,12 @@ def test_a_task_that_somebody_else_has_had_meanwhile_is_restored() -> None:
 
 def test_a_task_whose_batch_was_fed_and_not_committed_is_restored_when_it_comes_back() -> None:
     class Stops(ScriptedTransport):
-        def commit(self, task: str, *arguments: Any) -> None:
+        def commit(self, task: str, *arguments: Any) -> Any:
             if arguments[0] is not None and not self.ledger.pages[task].outputs:
                 self.ledger.pages[task].outputs.append(Outputs([], [], [], []))
                 self.revoke(task)
                 raise CommitFailed("it is not yours any more")
-            super().commit(task, *arguments)
+            return super().commit(task, *arguments)
 
     ledger = Ledger([a, b, c, d])
     made: list[Watched] = []
@@ -419,6 +436,20 @@ def test_a_state_that_cannot_be_recovered_stops_its_task_alone_where_failures_ar
     assert work(ledger, observer=notes)
     assert notes.waits == [("one", "one: holds no checkpoint that can be used")]
     assert said(ledger.outputs("two")) == SUMS
+
+
+def test_a_record_whose_answer_cannot_be_published_is_skipped_and_what_was_fed_behind_it_is_fed_again() -> None:
+    class Narrow(ScriptedTransport):
+        def _write(self, task: str, batch: Batch | None, outputs: Outputs, snapshot: Snapshot | None) -> None:
+            if any(prediction.event_id == "b" for prediction in outputs.predictions):
+                self.unrecovered.add(task)
+                raise RecordError("", "larger than the topic takes")
+            super()._write(task, batch, outputs, snapshot)
+
+    ledger = Ledger([a, b, c, d])
+    assert work(ledger, batch=2, transport=Narrow)
+    assert [p.event_id for p in ledger.outputs().predictions] == ["a", "c", "d"]
+    assert [letter.reason for letter in ledger.outputs().dead_letters] == ["RecordError: larger than the topic takes"]
 
 
 def test_being_fenced_while_isolating_a_poison_record_drops_the_task() -> None:

@@ -20,6 +20,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
     """No test waits for real."""
     clock = ManualClock()
     monkeypatch.setattr(consumers.worker, "time", clock)
+    monkeypatch.setattr(consumers.running, "MOST_REPLAY", 1e9)  # most tests are about the other reasons
     return clock
 
 
@@ -46,6 +47,16 @@ def test_a_checkpoint_is_made_when_it_is_due_and_not_before(clock: ManualClock) 
     assert task.kept == [0, 3, 6, 9]
 
 
+def test_what_took_long_to_feed_is_kept_before_the_time_is_over_so_that_a_crash_costs_no_more(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers.running, "MOST_REPLAY", 2.0)
+    task = Watched(on_feed=lambda: clock.advance(0.5), on_snapshot=lambda: clock.advance(0.06))
+    assert work(events(15), batch=1, every=1e9, make=lambda _: task)
+    # Due behind four batches of feeding; and the first made the next wait for fifty times what it took.
+    assert task.kept == [0, 5, 12]
+
+
 def test_checkpoints_take_at_most_a_fiftieth_of_the_time(clock: ManualClock) -> None:
     task = Watched(on_feed=lambda: clock.advance(1.0), on_snapshot=lambda: clock.advance(2.0))
     assert work(events(300), batch=1, every=3.0, make=lambda _: task)
@@ -54,9 +65,9 @@ def test_checkpoints_take_at_most_a_fiftieth_of_the_time(clock: ManualClock) -> 
 
 def test_the_time_to_commit_a_checkpoint_is_part_of_what_it_costs(clock: ManualClock) -> None:
     class Slow(ScriptedTransport):
-        def commit(self, task: str, batch: Batch | None, outputs: Outputs, snapshot: Snapshot | None) -> None:
+        def commit(self, task: str, batch: Batch | None, outputs: Outputs, snapshot: Snapshot | None) -> Any:
             clock.advance(0.0 if snapshot is None else 2.0)
-            super().commit(task, batch, outputs, snapshot)
+            return super().commit(task, batch, outputs, snapshot)
 
     task = Watched(on_feed=lambda: clock.advance(1.0))
     assert work(events(300), batch=1, every=3.0, make=lambda _: task, transport=Slow)
@@ -130,10 +141,10 @@ def test_a_task_too_slow_for_one_input_is_fed_one_all_the_same(clock: ManualCloc
 
 def test_a_batch_that_took_so_long_that_its_commit_was_refused_is_not_fed_as_large_again(clock: ManualClock) -> None:
     class Impatient(ScriptedTransport):
-        def commit(self, task: str, batch: Batch | None, outputs: Outputs, snapshot: Snapshot | None) -> None:
+        def commit(self, task: str, batch: Batch | None, outputs: Outputs, snapshot: Snapshot | None) -> Any:
             if batch is not None and len(batch.inputs) > 50:
                 raise CommitFailed("not heard of for too long")
-            super().commit(task, batch, outputs, snapshot)
+            return super().commit(task, batch, outputs, snapshot)
 
     task = Watched(on_feed=lambda: clock.advance(10.0))
     made = iter([task, Watched()])

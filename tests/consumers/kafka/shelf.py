@@ -140,9 +140,9 @@ class Life:
         while (taken := self.intake.take(batch, lambda _: False)) is not None:
             self.task.feed(taken.inputs)
             entry = taken.mark.entry(self.standing.number + 1, taken.inputs, "code")
-            over = not any(side.queue for side in self.intake.sides)
+            over = not any(side.fetched for side in self.intake.sides)
             snapshot = self.task.snapshot() if checkpoint and over else None
-            self.standing = self.committer.commit(self.standing, entry, [], snapshot, None)
+            self.standing = self.committer.commit(self.standing, entry, [], [], snapshot, None).result()
 
     def committed(self) -> dict[TopicPartition, tuple[int, str] | None]:
         return {tp: self.shelf.group.get(tp) for tp in self.placed.inputs}

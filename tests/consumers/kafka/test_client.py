@@ -12,9 +12,10 @@ from collections.abc import Iterator
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka import errors as kafka_errors
 from kafka.admin import ScramMechanism, UserScramCredentialUpsertion
 
-from consumers.kafka.client import KEY_PASSWORD, PASSWORD, STALLS, WIRE, Secret, connection, open_client, reaching
+from consumers.kafka.client import KEY_PASSWORD, PASSWORD, STALLS, WIRE, Secret, connection, open_client, reaching, told
 from stream.broker import Kafka
 from stream.errors import SettingError, TransportError
 from tests.broker.certificates import Certificates
@@ -234,6 +235,41 @@ def test_a_client_that_cannot_be_made_leaves_no_thread_behind(kind):
             open_client(kind, **connection(Kafka(bootstrap="127.0.0.1:1"), "test"), bootstrap_timeout_ms=300)
         gc.collect()
     assert threading.active_count() == before
+
+
+def test_offsets_that_are_held_back_by_an_open_transaction_are_not_taken_for_a_broker_that_is_away(caplog):
+    def ask():
+        with reaching(Kafka()):
+            logging.getLogger("kafka.coordinator.consumer").error("UnstableOffsetCommitError")
+            raise kafka_errors.KafkaTimeoutError
+
+    with pytest.raises(TransportError) as raised:
+        ask()
+    assert "when no transaction on them is open" in str(raised.value)
+    assert "no broker answers" not in str(raised.value)
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (kafka_errors.TopicAuthorizationFailedError({"b", "a"}), "only (topic a, b), see"),
+        (kafka_errors.TopicAuthorizationFailedError("a"), "only (topic a), see"),
+        (kafka_errors.GroupAuthorizationFailedError("g"), "only (group g), see"),
+        (kafka_errors.TransactionalIdAuthorizationFailedError(), "only (transactional id), see"),
+        (
+            kafka_errors.KafkaError(kafka_errors.KafkaError("x", kafka_errors.GroupAuthorizationFailedError("g"))),
+            "(group g)",
+        ),
+        (
+            kafka_errors.KafkaError("Error in X: TopicAuthorizationFailedError"),
+            "Error in X: TopicAuthorizationFailedError",
+        ),
+    ],
+)
+def test_what_others_only_may_do_is_said_with_its_name_and_where_to_look(error, said):
+    assert said in told(error)
+    assert "docs/kafka.md" in told(error)
 
 
 def test_missing_crc32c_is_said_once(monkeypatch, capsys):

@@ -25,10 +25,12 @@ def encoder(**topics: Any) -> Encoder:
 def test_predictions_are_keyed_by_their_event_and_alarms_by_their_stream() -> None:
     prediction = Prediction("e1", 1.0, "spam", 0.5, "online", 0.5, None, "v", None)
     alarm = Alarm("spam", 3, "e1", 1.0, "adwin:online", "healthy", None, {})
-    first, second = encoder(predictions="answers").records(Outputs([prediction], [], [alarm], []), [])
-    assert (first.topic, first.key) == ("answers", b"e1")
-    assert msgspec.json.decode(first.value or b"", type=Prediction) == prediction
-    assert (second.topic, second.key) == ("spam.alarms", b"spam")
+    outputs, made = Outputs([prediction], [], [alarm], []), encoder(predictions="answers")
+    ((topic, ((key, value),)),) = made.tables(outputs)
+    assert (topic, key) == ("answers", b"e1")
+    assert msgspec.json.decode(value, type=Prediction) == prediction
+    (record,) = made.records(outputs, [])
+    assert (record.topic, record.key) == ("spam.alarms", b"spam")
 
 
 def test_a_dead_letter_has_the_bytes_key_and_headers_that_it_came_with_and_says_why() -> None:

@@ -447,6 +447,6 @@ def test_the_metadata_says_where_both_generations_are(life):
 
 def test_a_snapshot_alone_is_a_generation_at_the_batch_before(life):
     before = life.standing.number
-    life.standing = life.committer.commit(life.standing, None, [], life.task.snapshot(), None)
+    life.standing = life.committer.commit(life.standing, None, [], [], life.task.snapshot(), None).result()
     task, generation, _ = recover(life)
     assert (generation, life.standing.number, task.digest()) == (4, before, life.task.digest())

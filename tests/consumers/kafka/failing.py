@@ -1,0 +1,90 @@
+"""A transport over a consumer group of one that a test leads, whose calls may fail; no broker is there."""
+
+import json
+from collections import Counter
+from types import SimpleNamespace
+from typing import Any
+
+from kafka import TopicPartition
+
+from consumers.kafka.intake import Intake, Place
+from consumers.kafka.roles import SCORER, decode_sides
+from consumers.kafka.transport import KafkaTransport
+from stream.broker import Kafka
+from stream.config import Features, Stream
+from stream.errors import Unavailable
+
+EVENTS, LABELS = TopicPartition("s.events", 0), TopicPartition("s.labels", 0)
+
+STREAM = Stream(features=Features(numeric=["n"]), classes=["0", "1"], partitions=1)
+
+
+class FailingGroup:
+    """A group of one whose every call may fail: ``fails`` says which of the calls of a name do, counted from 1."""
+
+    def __init__(self) -> None:
+        self.fails: dict[str, set[int]] = {}
+        self.calls: Counter[str] = Counter()
+        self.fetched: list[dict[TopicPartition, list[Any]]] = []
+        self.given = {EVENTS, LABELS}
+        self.end = {EVENTS: 0, LABELS: 0}
+        self.at = {EVENTS: 0, LABELS: 0}
+        self.rebalances = 1
+        self.member = None
+
+    def _try(self, name: str) -> None:
+        self.calls[name] += 1
+        if self.calls[name] in self.fails.get(name, ()):
+            raise Unavailable(f"{name}: the broker does not answer")
+
+    def poll(self, _timeout: float) -> dict[TopicPartition, list[Any]]:
+        self._try("poll")
+        return self._next()
+
+    def _next(self) -> dict[TopicPartition, list[Any]]:
+        fetched = self.fetched.pop(0) if self.fetched else {}
+        for tp, records in fetched.items():
+            self.at[tp] = self.end[tp] = records[-1].offset + 1
+        return fetched
+
+    def changes(self) -> tuple[set[TopicPartition], set[TopicPartition]]:
+        self._try("changes")
+        given, self.given = self.given, set()
+        return set(), given
+
+    def position(self, tp: TopicPartition) -> int:
+        self._try("position")
+        return self.at[tp]
+
+    def highwater(self, tp: TopicPartition) -> int:
+        self._try("highwater")
+        return self.end[tp]
+
+    def pause(self, _partitions: Any) -> None:
+        self._try("pause")
+
+    def resume(self, _partitions: Any) -> None:
+        self._try("resume")
+
+    def fetch(self, _timeout: float) -> dict[TopicPartition, list[Any]]:
+        self._try("fetch")
+        return self._next()
+
+    def close(self) -> None:
+        pass
+
+
+def event(offset: int) -> Any:
+    value = json.dumps({"event_id": f"e{offset}", "time": float(offset), "n": 0.5}).encode()
+    return SimpleNamespace(topic="s.events", partition=0, offset=offset, timestamp=0, key=b"k", value=value, headers=[])
+
+
+def led() -> tuple[KafkaTransport, FailingGroup]:
+    """A transport whose one task has been taken up at the beginning of its partitions."""
+    made = KafkaTransport(SCORER, "s", STREAM, Kafka(), {}, [b"k" * 32], "code")
+    group: Any = FailingGroup()
+    made.group = made.backlog.group = made.tenancy.group = group
+    made.poll(10, 0.0)
+    held = made.owned["0"]
+    held.intake = Intake(decode_sides(made.decoder, held.placed.sources), Place([0, 0], float("-inf")), ordered=True)
+    return made, group
