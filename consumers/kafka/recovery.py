@@ -80,6 +80,15 @@ class Recoverer:
             said.number, Place(offsets, NEVER if said.clock is None else said.clock), list(said.generations), {}
         )
 
+    def begins_with(self, committed: Mapping[TopicPartition, tuple[int, str] | None]) -> None:
+        """See that a task may begin anew beside the other tasks, by their offsets.
+
+        Raises StateError where one has a state of fewer partitions: it has learned what this one's keys did.
+        """
+        for at in committed.values():
+            if at is not None:
+                self._same_partitions(found(at[1]).partitions)
+
     def _same_partitions(self, were: int) -> None:
         if were != self.partitions:
             raise StateError(

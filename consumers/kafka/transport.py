@@ -5,51 +5,38 @@ A task is one partition of events and labels (scorer), or all partitions of the 
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import structlog
 from kafka import TopicPartition
-from kafka import errors as kafka_errors
 
 from consumers.kafka import intake
 from consumers.kafka.backlog import Backlog
 from consumers.kafka.commit import Committer
 from consumers.kafka.group import Group
 from consumers.kafka.held import Held
+from consumers.kafka.inflow import Inflow, skip_deleted
 from consumers.kafka.intake import Intake, Mark, Place
+from consumers.kafka.outage import Outage
 from consumers.kafka.outputs import Encoder
-from consumers.kafka.placement import Placement, group_id, state_keys, transactional_id
+from consumers.kafka.placement import Placement, group_id, placement, state_keys, transactional_id
 from consumers.kafka.publisher import Publisher
 from consumers.kafka.reader import Reader
 from consumers.kafka.recovery import Recoverer, Standing
 from consumers.kafka.roles import Role, decode_sides
 from consumers.kafka.tenancy import Tenancy
 from consumers.runtime import Runtime
-from consumers.transport import Arrived, Batch, Loaded, Notice, Recovery
+from consumers.transport import Batch, Loaded, Notice, Recovery
 from stream.broker import Kafka
 from stream.config import Stream, topic
-from stream.errors import CommitFailed, Fenced, StateError, Unavailable
-from stream.records import Lost, Outputs
+from stream.errors import CommitFailed, Fenced, Unavailable
+from stream.records import Outputs
 from stream.snapshot import Snapshot
 
 log = structlog.get_logger()
-
-GIVE_UP = 60.0
-"""Seconds of errors from one client after which a new one is made."""
-
-
-MOST_PAUSE = 4.0
-"""Seconds between two polls at most while the broker does not answer."""
-
-POLL_EVERY = 0.5
-"""Seconds for which what has been fetched is fed without asking the group, while commits are under way."""
-
-
-GLANCE = 0.01
-"""Seconds for which records are waited for before it is seen whether a commit has come to its end."""
 
 
 class Underway:
@@ -100,94 +87,23 @@ class KafkaTransport:
             one_member=role.whole,
         )
         self.runtime = Runtime()
-        self.backlog = Backlog(self.group, self.runtime, 1 if role.whole else stream.partitions)
         self.tenancy = Tenancy(role, name, stream, self.group, self.runtime, self._new)
         self.owned = self.tenancy.owned
-        self._failing: float | None = None
-        self._polled = 0.0
-        self._pause = 0.5
+        self.inflow = Inflow(
+            self.group,
+            self.tenancy,
+            Backlog(self.group, self.runtime, 1 if role.whole else stream.partitions),
+            Outage(self.group, self.runtime),
+            self.decoder,
+            max_ahead=stream.max_ahead,
+            retake=2 * kafka.session_timeout,
+        )
 
     # -- polling
 
     def poll(self, most: int, timeout: float) -> Sequence[Notice]:
-        """What has happened: at most ``most`` inputs a task; waits up to ``timeout`` seconds for something.
-
-        While a commit is under way the group is not asked: its records are fetched and delivered for POLL_EVERY
-        seconds, and then the commit is waited for, and nothing is delivered until its end is known.
-        """
-        underway = [held.underway for held in self.owned.values() if held.underway is not None]
-        notices = [] if underway else self.tenancy.retake(2 * self.kafka.session_timeout)
-        if notices:
-            return notices
-        batches: list[Arrived] = []
-        # What has been cut or fetched is in no buffer any more: whatever fails behind it, none of it may be dropped.
-        try:
-            if underway:
-                return self._meanwhile(underway, most)
-            self._catch_up()
-            batches = self._batches(most)
-            # What is there is not waited for, yet each poll asks the group: a rebalance must not wait for a full day.
-            fetched = self.group.poll(0.0 if batches else timeout)
-            self._offer(fetched)
-            self._polled = time.monotonic()
-            notices = self.tenancy.changes()
-            self._failing, self.runtime.away = None, ""
-            if notices:
-                # A batch that was cut before the rebalance is still its task's if the task is still here.
-                gone = {notice.task for notice in notices}
-                return [*[b for b in batches if b.task not in gone], *notices]
-            batches = batches or self._batches(most)
-            self.backlog.throttle(self.owned.values())
-            self.backlog.look(self.owned.values())
-        except kafka_errors.OffsetOutOfRangeError as error:
-            self._out_of_range(error)
-        except Unavailable as error:
-            self._unavailable(error, timeout)
-        return batches
-
-    def _meanwhile(self, underway: list[Future[Standing]], most: int) -> list[Arrived]:
-        """What there is to feed while commits are under way; nothing when one has come to its end."""
-        while time.monotonic() - self._polled < POLL_EVERY:
-            batches = self._batches(most)
-            if batches or any(future.done() for future in underway):
-                return batches
-            self._offer(self.group.fetch(GLANCE))
-        for held in self.owned.values():
-            if held.intake is not None:
-                held.intake.decode_ahead()
-        wait(underway)
-        return []
-
-    def _offer(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> None:
-        """Take in what has come; of a task that is being taken away, it goes with the task."""
-        self.decoder.latest = time.time() + self.stream.max_ahead
-        for tp, records in fetched.items():
-            held, side = self.tenancy.of.get(tp, (None, 0))
-            if held is not None and held.intake is not None:
-                held.intake.offer(side, records)
-                self.backlog.check_routes(tp, records)
-
-    def _catch_up(self) -> None:
-        """Read on behind the last commit where that is further on than what was polled: a batch was fed in parts."""
-        for held in self.owned.values():
-            if held.intake is None or held.standing is None:
-                continue
-            committed = held.standing.place
-            if any(at < done for at, done in zip(held.intake.place.offsets, committed.offsets, strict=True)):
-                held.intake = Intake(held.intake.decode, committed.copy(), ordered=held.intake.ordered)
-                self.group.seek(dict(zip(held.inputs, committed.offsets, strict=True)))
-
-    def _batches(self, most: int) -> list[Arrived]:
-        found = []
-        for held in self.owned.values():
-            # Little is better kept together: cut now, it would only wait for the commit before its own.
-            if held.intake is None or (held.underway is not None and held.intake.fetched < most // 4):
-                continue
-            batch = held.intake.take(most, partial(self.backlog.wait_for, held), self.backlog.tick(held))
-            if batch is not None:
-                held.fed_at = time.monotonic()
-                found.append(Arrived(held.task, batch))
-        return found
+        """See inflow.Inflow.poll."""
+        return self.inflow.poll(most, timeout)
 
     # -- recovery
 
@@ -211,6 +127,8 @@ class KafkaTransport:
         try:
             publisher.start()
             standing = held.recoverer.standing(self.group.committed(held.inputs))
+            if not standing.generations and not self.role.whole:
+                held.recoverer.begins_with(self.group.committed(self._first_inputs()))
             if held.standing is not None:  # its memory may still be good, and then nothing is loaded
                 same = held.standing.generations == standing.generations
                 known = held.standing.manifests if same else held.recoverer.manifests(standing.generations)
@@ -231,18 +149,17 @@ class KafkaTransport:
         held.fed_at, held.waiting, held.asked, held.lost_at = time.monotonic(), {}, {}, None
         return Recovery(standing.number, lambda: self._load(held, standing))
 
+    def _first_inputs(self) -> list[TopicPartition]:
+        """Those of all tasks' whose offsets say where the states begin."""
+        every = (placement(self.role, self.name, self.stream, p) for p in range(self.stream.partitions))
+        return [placed.inputs[0] for placed in every]
+
     def _begin(self, held: Held, place: Place) -> None:
         """Put the consumer where the task stands; what retention has deleted there is told."""
         begins = self.group.begins(held.inputs)
         for side, tp in enumerate(held.inputs):
-            self._skip_deleted(held, side, place.offsets[side], begins[tp])
+            skip_deleted(held, side, place.offsets[side], begins[tp])
         self.group.seek({tp: max(begins[tp], at) for tp, at in zip(held.inputs, place.offsets, strict=True)})
-
-    def _skip_deleted(self, held: Held, side: int, position: int, begin: int) -> None:
-        if begin > position and held.intake is not None:
-            lost = Lost(held.placed.sources[side], position, begin - 1)
-            log.error("retention has deleted inputs that were not read", task=held.task, lost=str(lost))
-            held.intake.lose(side, lost)
 
     def _load(self, held: Held, standing: Standing) -> Loaded:
         decode = decode_sides(self.decoder, held.placed.sources)
@@ -320,41 +237,3 @@ class KafkaTransport:
         self.owned.clear()
         self.group.close()
         self.reader.close()
-
-    # -- what goes wrong while polling
-
-    def _unavailable(self, error: Unavailable, timeout: float) -> None:
-        now = time.monotonic()
-        self.runtime.unavailable += 1
-        self.runtime.away = str(error)
-        if self._failing is None:
-            log.warning("cannot poll; trying again", reason=str(error))
-            self._failing, self._pause = now, 0.5
-        elif now - self._failing > GIVE_UP:
-            log.warning("a new client is made", reason=str(error))
-            self._failing = None
-            self.group.abandon(self.tenancy.given)
-        time.sleep(min(timeout, self._pause))
-        self._pause = min(MOST_PAUSE, 2 * self._pause)
-
-    def _out_of_range(self, error: kafka_errors.OffsetOutOfRangeError) -> None:
-        """Retention, or somebody who deleted records, was quicker than we: go on where there is something."""
-        tps = [tp for arg in error.args if isinstance(arg, dict) for tp in arg]
-        try:
-            begins = self.group.begins(tps)
-        except Unavailable as why:
-            self._unavailable(why, 0.0)  # the next poll meets the same gap again
-            return
-        for tp in tps:
-            held, side = self.tenancy.of.get(tp, (None, 0))
-            if held is None or held.intake is None:
-                continue
-            last = held.intake.sides[side].last
-            position = max(held.intake.place.offsets[side], 0 if last is None else last + 1)
-            if begins[tp] < position:
-                raise StateError(
-                    f"{tp.topic}-{tp.partition} ends before offset {position}, which was read before: it has been made "
-                    "anew. See rotwatch state reset"
-                )
-            self._skip_deleted(held, side, position, begins[tp])
-            self.group.seek({tp: begins[tp]})

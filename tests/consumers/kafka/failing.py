@@ -83,7 +83,7 @@ def led() -> tuple[KafkaTransport, FailingGroup]:
     """A transport whose one task has been taken up at the beginning of its partitions."""
     made = KafkaTransport(SCORER, "s", STREAM, Kafka(), {}, [b"k" * 32], "code")
     group: Any = FailingGroup()
-    made.group = made.backlog.group = made.tenancy.group = group
+    made.group = made.inflow.group = made.inflow.backlog.group = made.tenancy.group = group
     made.poll(10, 0.0)
     held = made.owned["0"]
     held.intake = Intake(decode_sides(made.decoder, held.placed.sources), Place([0, 0], float("-inf")), ordered=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from consumers.kafka import transport as module
+from consumers.kafka import outage
 from consumers.kafka.group import Group
 from consumers.kafka.transport import KafkaTransport
 from consumers.transport import Arrived
@@ -17,7 +17,7 @@ from tests.consumers.kafka.failing import EVENTS, LABELS, FailingGroup, event, l
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> tuple[KafkaTransport, FailingGroup]:
     """No test waits for real."""
-    monkeypatch.setattr(module.time, "sleep", lambda _: None)
+    monkeypatch.setattr(outage.time, "sleep", lambda _: None)
     return led()
 
 

@@ -1,6 +1,7 @@
 """``rotwatch state rebuild`` on a real broker: a scorer's state made anew out of the training log."""
 
 import json
+import time
 from collections import Counter
 from contextlib import closing
 
@@ -9,7 +10,8 @@ import pytest
 from kafka import KafkaProducer
 from msgspec.structs import replace
 
-from consumers import rebuilding, seal, upkeep
+from consumers import rebuilding, seal, service, upkeep
+from consumers.kafka.roles import SCORER
 from consumers.kafka.training_log import TrainingLog
 from consumers.kafka.upkeep import Upkeep
 from stream import baseline
@@ -116,6 +118,22 @@ def test_a_rebuild_that_dies_half_way_can_be_done_again(world, monkeypatch):
     assert sorted(p.event_id for p in world.predictions()) == sorted(f"e{i}" for i in range(150))
 
 
+def test_more_partitions_without_a_rebuild_stop_every_task_so_that_none_begins_untrained(world):
+    world.send(50)
+    world.work(predictions=50, labelled=50)
+    world.grow(2)
+    world.send(50)
+    until = time.monotonic() + 6
+    made = service.Service(world.settings, world.name, world.stream, SCORER)
+    service.serve(made, lambda: time.monotonic() > until)
+    assert len(world.predictions()) == 50
+    with world.open() as opened:
+        assert [len(opened.inspect(placed).generations) for placed in opened.placements] == [0, 0]
+        rebuilding.rebuild(opened, "committed", None, no_question)
+    world.work(predictions=100, labelled=100)
+    assert sorted(p.event_id for p in world.predictions()) == sorted(f"e{i}" for i in range(100))
+
+
 # ------------------------------------------------------------------------------------------- the training log
 
 
@@ -130,8 +148,8 @@ def test_the_log_of_all_partitions_is_merged_by_the_time_of_the_labels_each_part
     times = {0: [1, 4, 2, 9], 1: [3, 1e12, 5], 2: []}
     with closing(KafkaProducer(**world.connection)) as producer:
         for partition, own in times.items():
-            for number, time in enumerate(own):
-                value = labelled(f"{partition}-{number}", float(time))
+            for number, at in enumerate(own):
+                value = labelled(f"{partition}-{number}", float(at))
                 producer.send(f"{world.name}.labelled", value, key=b"k", partition=partition)
         producer.send(f"{world.name}.labelled", b"{", key=b"k", partition=2)
         producer.flush()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from consumers.kafka import transport as module
+from consumers.kafka import inflow, outage
 from consumers.kafka.transport import KafkaTransport
 from consumers.transport import Arrived
 from stream.records import Event
@@ -61,7 +61,7 @@ def test_after_a_while_the_commit_is_waited_for_whatever_there_is_to_feed(
     world: tuple[KafkaTransport, FailingGroup, Future[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     transport, group, underway = world
-    monkeypatch.setattr(module, "POLL_EVERY", 0.0)
+    monkeypatch.setattr(inflow, "POLL_EVERY", 0.0)
     group.fetched = [{EVENTS: [event(i) for i in range(8)]}]
     later(0.1, underway)
     assert list(transport.poll(MOST, 1.0)) == []
@@ -85,7 +85,7 @@ def test_a_broker_that_stops_answering_meanwhile_costs_nothing(
     world: tuple[KafkaTransport, FailingGroup, Future[Any]], call: str, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     transport, group, underway = world
-    monkeypatch.setattr(module.time, "sleep", lambda _: None)
+    monkeypatch.setattr(outage.time, "sleep", lambda _: None)
     later(0.2, underway)
     group.fetched = [{EVENTS: [event(i) for i in range(5)]}, {EVENTS: [event(i) for i in range(5, 12)]}]
     group.fails = {call: {number, number + 1}}
