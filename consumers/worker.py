@@ -43,6 +43,9 @@ MOST_SKIPS = 10
 MOST_PAUSE = 30.0
 """Seconds between two tries at most."""
 
+FIRST = 64
+"""Inputs that are fed at once while nobody knows how long they take."""
+
 
 class Worker:
     """Runs tasks over a transport until it is stopped or their inputs end.
@@ -117,8 +120,10 @@ class Worker:
             self._guarded(task, partial(self._recover, task))
 
     def _most(self) -> int:
-        if self.commit_every is None or not self.cost:
+        if self.commit_every is None:
             return self.batch
+        if not self.cost:
+            return min(self.batch, FIRST)
         return max(1, min(self.batch, int(self.commit_every / self.cost)))
 
     def _patience(self) -> float:
@@ -200,7 +205,9 @@ class Worker:
         if not of_time(batch):
             # Known even if the commit comes too late: the next batch must not be as large again.
             cost = seconds / len(batch.inputs)
-            self.cost = cost if self.cost is None else 0.8 * self.cost + 0.2 * cost
+            # A batch has a cost of its own: a short one says little of what an input takes in one of the full length.
+            share = min(0.5, seconds / (self.commit_every or 1.0))
+            self.cost = cost if self.cost is None else (1 - share) * self.cost + share * cost
         return outputs, seconds
 
     def _commit(self, task: str, batch: Batch, outputs: Outputs, fed: float) -> Underway:

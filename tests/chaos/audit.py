@@ -91,7 +91,9 @@ class Auditor:
         encoder = Encoder(self.world.name, self.world.stream)
         said: Published = []
         for batch in recoverer.replay(entries, decode):
-            said += [(out.topic, out.key, out.value) for out in encoder.records(again.feed(batch.inputs), [])]
+            out = again.feed(batch.inputs)
+            said += [(to, key, value) for to, records in encoder.tables(out) for key, value in records]
+            said += [(record.topic, record.key, record.value) for record in encoder.records(out, [])]
         ticks = sum(len(entry.ticks) for entry in entries)
         return Story(restored, again, len(entries), ticks, rest, said)
 

@@ -29,7 +29,7 @@ class Storm(Struct):
 SHORT = Storm(workers=2, partitions=2, seconds=20, apart=(1.5, 4.0), inside=3, events=5_000, session=2.0)
 LONG = Storm(workers=3, partitions=4, seconds=300, apart=(5.0, 20.0), inside=10, events=100_000, session=6.0)
 
-AHEAD = 4_000
+AHEAD = 20_000
 """Events that lie unread at least while the storm lasts, so that workers are at full rate."""
 
 
@@ -71,7 +71,7 @@ def feed(world: World) -> None:
     events = [world.inputs(partition)[0] for partition in range(world.stream.partitions)]
     done = sum(at[0] for at in world.committed(events).values() if at is not None)
     if world.sent - done < AHEAD:
-        world.send_events(AHEAD // 2)
+        world.send_events(AHEAD // 4)
 
 
 def again_at_work(world: World, kills: Kills) -> list[float]:
