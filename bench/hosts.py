@@ -40,6 +40,10 @@ def models(data: Path) -> Models:
     return warm_up("bench", STREAM, [({"body": row["body"]}, row["label"]) for row in rows]).models
 
 
+Keyed = tuple[str, bytes]
+"""A record's key, and the record."""
+
+
 class Work:
     """The per-event work: decode, features, vectorised baseline, online score, and learning when the label comes."""
 
@@ -48,35 +52,40 @@ class Work:
         self.online: Any = made.online
         self.baseline: Any = made.baseline
         self.waiting: dict[str, Any] = {}
+        self.early: dict[str, dict[str, Any]] = {}
         self.decode = msgspec.json.Decoder(dict[str, Any]).decode
         self.encode = msgspec.json.Encoder().encode
 
-    def events(self, values: list[bytes]) -> list[tuple[str, bytes]]:
-        """The answers to events: id and record."""
+    def events(self, values: list[bytes]) -> tuple[list[Keyed], list[Keyed]]:
+        """The answers to events, and the labelled records of labels that were there before them: ids and records."""
         events = [self.decode(value) for value in values]
         rows = [self.extractor.row(event) for event in events]
         frozen = self.baseline.score(self.extractor.frame(rows))
-        answers = []
+        answers, records = [], []
         for event, row, x, other in zip(events, rows, self.extractor.inputs(rows), frozen, strict=True):
-            score = self.online.score(x)
-            self.waiting[event["event_id"]] = (x, row, score, other)
-            answer = {"event_id": event["event_id"], "time": event["time"], "online": score, "baseline": other}
-            answers.append((event["event_id"], self.encode(answer)))
-        return answers
+            score, event_id = self.online.score(x), event["event_id"]
+            self.waiting[event_id] = (x, row, score, other)
+            answer = {"event_id": event_id, "time": event["time"], "online": score, "baseline": other}
+            answers.append((event_id, self.encode(answer)))
+            if event_id in self.early:
+                records.append(self._labelled(self.early.pop(event_id)))
+        return answers, records
 
-    def labels(self, values: list[bytes]) -> list[tuple[str, bytes]]:
-        """Learns; the labelled records."""
+    def labels(self, values: list[bytes]) -> list[Keyed]:
+        """The labelled records of labels whose event has been answered; others wait for it."""
         records = []
         for value in values:
             label = self.decode(value)
-            known = self.waiting.pop(label["event_id"], None)
-            if known is None:
-                continue
-            x, row, score, other = known
-            self.online.learn(x, int(label["label"] == "spam"))
-            record = {**label, "features": row, "online": score, "baseline": other}
-            records.append((label["event_id"], self.encode(record)))
+            if label["event_id"] in self.waiting:
+                records.append(self._labelled(label))
+            else:
+                self.early[label["event_id"]] = label
         return records
+
+    def _labelled(self, label: dict[str, Any]) -> Keyed:
+        x, row, score, other = self.waiting.pop(label["event_id"])
+        self.online.learn(x, int(label["label"] == "spam"))
+        return label["event_id"], self.encode({**label, "features": row, "online": score, "baseline": other})
 
 
 def consumer(options: argparse.Namespace, topics: list[str], group: str) -> Any:
@@ -133,16 +142,14 @@ def plain(options: argparse.Namespace, stop: Callable[[], bool]) -> None:
     work = Work(models(options.data))
     reader = consumer(options, [f"{options.name}.events", f"{options.name}.labels"], f"plain.{options.name}")
     producer = KafkaProducer(bootstrap_servers=options.bootstrap, linger_ms=5, batch_size=256 * 1024, acks="all")
-    early: list[bytes] = []
     while not stop():
         fetched = reader.poll(timeout_ms=200)
         by_topic = {tp.topic.rsplit(".", 1)[1]: [r.value for r in records] for tp, records in fetched.items()}
-        for event_id, value in work.events(by_topic["events"]) if "events" in by_topic else []:
-            producer.send(f"{options.name}.predictions", value, key=event_id.encode(), partition=0)
-        early += by_topic.get("labels", [])
-        for event_id, value in work.labels(early):
-            producer.send(f"{options.name}.labelled", value, key=event_id.encode(), partition=0)
-        early = [] if "events" in by_topic else early
+        answers, records = work.events(by_topic["events"]) if "events" in by_topic else ([], [])
+        records += work.labels(by_topic.get("labels", []))
+        for topic, made in (("predictions", answers), ("labelled", records)):
+            for event_id, value in made:
+                producer.send(f"{options.name}.{topic}", value, key=event_id.encode(), partition=0)
         if fetched:
             producer.flush()
             reader.commit_async()
@@ -187,23 +194,21 @@ def quix(options: argparse.Namespace, _stop: Callable[[], bool]) -> None:
     predictions = app.topic(f"{options.name}.predictions", key_serializer="bytes", value_serializer="bytes")
     labelled = app.topic(f"{options.name}.labelled", key_serializer="bytes", value_serializer="bytes")
     gathered: list[bytes] = []
-    early: list[bytes] = []
 
-    def on_event(value: bytes) -> list[bytes]:
+    def on_event(value: bytes) -> list[tuple[str, bytes]]:
         gathered.append(value)
         if len(gathered) < options.gather:
             return []
-        answers = [answer for _, answer in work.events(gathered)]
+        answers, records = work.events(gathered)
         gathered.clear()
-        return answers
+        return [*(("answer", made) for _, made in answers), *(("record", made) for _, made in records)]
 
     def on_label(value: bytes) -> list[bytes]:
-        early.append(value)
-        ready = [v for v in early if work.decode(v)["event_id"] in work.waiting]
-        early[:] = [v for v in early if work.decode(v)["event_id"] not in work.waiting]
-        return [record for _, record in work.labels(ready)]
+        return [record for _, record in work.labels([value])]
 
-    app.dataframe(events).apply(on_event, expand=True).to_topic(predictions)
+    made = app.dataframe(events).apply(on_event, expand=True)
+    made.filter(lambda tagged: tagged[0] == "answer").apply(lambda tagged: tagged[1]).to_topic(predictions)
+    made.filter(lambda tagged: tagged[0] == "record").apply(lambda tagged: tagged[1]).to_topic(labelled)
     app.dataframe(labels).apply(on_label, expand=True).to_topic(labelled)
     app.run()
 

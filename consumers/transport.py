@@ -9,8 +9,8 @@ Promises, tested for every transport by the same suite (tests/consumers/contract
 1. ``poll`` delivers a task's inputs in order, none left out, none twice, beginning behind its last commit. What is no
    longer there comes as a Lost, never in silence.
 2. ``commit`` is atomic: after a crash at any instant either all of it is there or nothing. It may return before it is
-   durable: ``wait`` says when it is. Until then ``poll`` delivers only what it has fetched already, and takes no task
-   away, so that what is taken away has nothing left to commit.
+   durable: ``wait`` says when it is. Until then ``poll`` takes no task away,
+   so that what is taken away has nothing left to commit.
 3. ``recover`` tells how many batches have been committed, and gives the newest checkpoint that is authentic, and the
    batches committed since, cut as they were then.
 4. Who has been fenced off (somebody newer has the task) gets ``Fenced`` from ``commit`` or its ``wait`` and has
@@ -89,7 +89,10 @@ class Commit(Protocol):
         """Whether ``wait`` would return at once."""
 
     def wait(self) -> float:
-        """Return when it is durable, with the seconds that it took. Raises Fenced or CommitFailed; asked once only."""
+        """Return when it is durable, with the seconds that it took; asked once only.
+
+        Raises Fenced, CommitFailed, and RecordError where an output is larger than what it is to be kept in.
+        """
 
 
 class Transport(Protocol):
@@ -105,7 +108,7 @@ class Transport(Protocol):
         """
 
     def commit(self, task: str, batch: Batch | None, outputs: Outputs, snapshot: Snapshot | None) -> Commit:
-        """Make it durable as one; without a batch only the snapshot. Raises Fenced or CommitFailed, as ``wait`` does.
+        """Make it durable as one; without a batch only the snapshot. Raises as ``wait`` does.
 
         What it is given may change when it returns: the task may be fed again.
         """

@@ -96,28 +96,34 @@ class Worker:
                     self._handle(notice)
                 if any(isinstance(notice, Assigned) for notice in notices):
                     self.parked.clear()  # what has not come back with the others is somebody else's now
-                if self.due and not any(isinstance(notice, Arrived) for notice in notices):
+                underway = any(running.underway for running in self.tasks.values())
+                if self.due and not underway and not any(isinstance(notice, Arrived) for notice in notices):
                     time.sleep(self._patience())
-                self._catch_up()
-                if self.drained and not self.due and self.drained >= self.tasks.keys():
+                self._tell_and_retry()
+                if self._over():
                     return True
             for task in list(self.tasks):
                 try:
                     if self._settle(task):
                         self._checkpoint(task)
-                except (TransportError, RecordError, StateError) as error:
+                except (TransportError, RecordError, StateError, ModelError) as error:
                     # All that was committed is safe; going on will take the replay of the journal.
                     log.warning("last checkpoint failed", task=task, reason=str(error))
             return False
         finally:
             self.transport.close()
 
-    def _catch_up(self) -> None:
+    def _tell_and_retry(self) -> None:
         """Tell of what has become durable, and try again what is due."""
         for task in [task for task, r in self.tasks.items() if r.underway is not None and r.underway.commit.done()]:
             self._guarded(task, partial(self._settle, task))
         for task in [task for task, at in self.due.items() if at <= time.monotonic()]:
             self._guarded(task, partial(self._recover, task))
+
+    def _over(self) -> bool:
+        """Whether all inputs have ended, and what came of them is durable."""
+        waits = self.due or any(running.underway for running in self.tasks.values())
+        return bool(self.drained) and not waits and self.drained >= self.tasks.keys()
 
     def _most(self) -> int:
         if self.commit_every is None:
@@ -215,9 +221,10 @@ class Worker:
         due = running.due(batch, self.checkpoint_every, time.monotonic())
         started = time.perf_counter()
         snapshot = running.task.snapshot() if due else None
+        totals = running.task.totals()
         commit = self.transport.commit(task, batch, outputs, snapshot)
         kept = time.perf_counter() - started if due else None
-        running.underway = Underway(batch, commit, running.task.totals(), fed, kept)
+        running.underway = Underway(batch, commit, totals, fed, kept)
         return running.underway
 
     def _durable(self, task: str) -> float:

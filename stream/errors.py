@@ -11,7 +11,8 @@
     ├── SourceError       an input file or data set cannot be read
     └── TransportError    records could not be moved
         ├── Fenced        somebody newer owns this task; stop at once, publish nothing
-        └── CommitFailed  nothing of the batch was made durable; recover the task and go on
+        ├── CommitFailed  the batch is durable as a whole or not at all; recover the task and go on
+        └── Unavailable   the broker or the disk does not answer now; try again
 
 A message says what was wrong, where, and what to do.
 """
@@ -69,7 +70,7 @@ class Fenced(TransportError):  # noqa: N818 - the broker's own word for it
 
 
 class CommitFailed(TransportError):  # noqa: N818 - says what happened, as the worker reads it
-    """Nothing of the batch was made durable; recover the task and go on."""
+    """The batch was made durable as a whole or not at all: recovering the task tells. Then go on."""
 
 
 class Unavailable(TransportError):  # noqa: N818 - says what happened, as the worker reads it

@@ -87,11 +87,9 @@ class Backlog:
         partitions = self.routed
         if partitions == 1:
             return
-        for record in records:
-            # By Java's partitioner; librdkafka's own default is another one. Sampled: in Python it takes its time.
-            if record.offset % ROUTES == 0 and (
-                record.key is None or partition_of(record.key, partitions) != tp.partition
-            ):
+        # By Java's partitioner; librdkafka's own default is another one. Sampled: in Python it takes its time.
+        for record in records[::ROUTES]:
+            if record.key is None or partition_of(record.key, partitions) != tp.partition:
                 if not self.runtime.misrouted:
                     log.warning("a record is not in its key's partition", topic=tp.topic, offset=record.offset)
                 self.runtime.misrouted += 1

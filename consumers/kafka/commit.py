@@ -1,8 +1,10 @@
 """The commit: outputs, journal, position and now and then a checkpoint, in one transaction."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
+from threading import Thread
 from typing import Any
 
 from kafka import errors as kafka_errors
@@ -19,6 +21,9 @@ from stream.snapshot import Snapshot
 
 STEPS = ("begin", "outputs", "journal", "checkpoint", "settle", "offsets", "commit", "done")
 
+
+HURRY = 2.0
+"""Seconds in which a commit that is given up must come to its end; its thread is left alone then."""
 
 Table = tuple[str, list[tuple[bytes, bytes]]]
 """A topic, and the keys and values for it."""
@@ -48,7 +53,9 @@ class Committer:
         self.partitions = placed.partitions
         self.code = code
         self.at_step = at_step
-        self._rest = ThreadPoolExecutor(1, f"commit {keys.place}")
+        # When the last commit became durable, by time.perf_counter.
+        self.ended = 0.0
+        self._underway: Future[Standing] | None = None
 
     def commit(
         self,
@@ -96,7 +103,21 @@ class Committer:
             if snapshot is not None:
                 self.at_step("checkpoint")
                 sent = self._chunks(after, snapshot)
-        return self._rest.submit(self._finish, after, sent, member)
+        underway: Future[Standing] = Future()
+        self._underway = underway
+        Thread(
+            target=self._run, args=(underway, after, sent, member), name=f"commit {self.keys.place}", daemon=True
+        ).start()
+        return underway
+
+    def _run(self, underway: Future[Standing], *args: Any) -> None:
+        try:
+            after = self._finish(*args)
+        except BaseException as error:  # noqa: BLE001 - raised where the end is asked for
+            underway.set_exception(error)
+        else:
+            self.ended = time.perf_counter()
+            underway.set_result(after)
 
     def _finish(self, after: Standing, sent: dict[str, Sent | Blob] | None, member: Any) -> Standing:
         publisher = self.publisher
@@ -190,8 +211,10 @@ class Committer:
         return records, [self._send(record) for record in records]
 
     def close(self) -> None:
-        """Let the producer go, behind what is under way; an open transaction is aborted."""
-        self._rest.shutdown()
+        """Let the producer go; what is under way is given up, and an open transaction is aborted."""
+        if self._underway is not None and not self._underway.done():
+            self.publisher.give_up()
+            wait([self._underway], HURRY)
         self.publisher.close()
 
 

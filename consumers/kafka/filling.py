@@ -36,17 +36,18 @@ class Fates(list[Any]):
 
     def __init__(self, batch: Any) -> None:
         super().__init__()
-        self.batch = batch
+        self.records = batch.records
+        self.future = batch.produce_future  # not the batch, which has this: a circle would keep its bytes
         self.made: dict[int, Any] = dict(enumerate(batch._record_futures))
 
     def __len__(self) -> int:
         """As many as the batch has records."""
-        return int(self.batch.record_count)
+        return int(self.records.next_offset())
 
     def __getitem__(self, index: Any) -> Any:
         """One record's future."""
         if index not in self.made:
-            self.made[index] = FutureRecordMetadata(self.batch.produce_future, index, 0, None, -1, -1, -1)
+            self.made[index] = FutureRecordMetadata(self.future, index, 0, None, -1, -1, -1)
         return self.made[index]
 
     def append(self, future: Any) -> None:
@@ -55,7 +56,7 @@ class Fates(list[Any]):
 
     def failure(self) -> Exception | None:
         """What happened to the records: None where the broker has taken all of them."""
-        future = self.batch.produce_future
+        future = self.future
         if future.is_done:
             if future.failed():
                 return future.exception  # type: ignore[no-any-return] # an exception
@@ -80,7 +81,7 @@ def fill(accumulator: Any, tp: Any, records: Sequence[tuple[bytes, bytes]], begi
         if not batches or batches[-1].records._closed:
             return begin, None
         batch = batches[-1]
-        if batch.attempts:  # split, or on its way for the second time
+        if batch.attempts:  # on its way for the second time
             return begin, None
         builder = batch.records._builder
         number = first = batch.record_count

@@ -71,9 +71,9 @@ class Inflow:
         batches: list[Arrived] = []
         # What has been cut or fetched is in no buffer any more: whatever fails behind it, none of it may be dropped.
         try:
+            self._catch_up()
             if underway:
                 return self._meanwhile(underway, most)
-            self._catch_up()
             batches = self._batches(most)
             # What is there is not waited for, yet each poll asks the group: a rebalance must not wait for a full day.
             fetched = self.group.poll(0.0 if batches else timeout)

@@ -35,7 +35,8 @@ class Place(Struct):
     def advance(self, side: int, made: Input, record: Record) -> None:
         """Move behind an input."""
         if side >= 0:
-            self.offsets[side] = record.offset + 1
+            # What is behind may have been said to be lost before what was fetched was fed.
+            self.offsets[side] = max(self.offsets[side], record.offset + 1)
         elif isinstance(made, Lost):
             # What a recovery could not feed again lies behind the place.
             self.offsets[LOST - side] = max(self.offsets[LOST - side], made.last + 1)

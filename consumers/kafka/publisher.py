@@ -103,6 +103,8 @@ class Publisher:
             )
         except (kafka_errors.KafkaError, ValueError) as error:  # ValueError: the topic has no such partition (now)
             raise self._translated(error) from error
+        if future.is_done and future.failed():  # it was not even taken: refused, or no topic
+            raise self._translated(future.exception) from future.exception
         self._futures.append(future)
         return len(self._futures) - 1
 
@@ -151,6 +153,12 @@ class Publisher:
         """
         self._call(self._active.commit_transaction)
         self._open = False
+
+    def give_up(self) -> None:
+        """Let whatever is under way on another thread fail soon; nothing but ``close`` may follow."""
+        if self._producer is not None:
+            self._producer._sender.force_close()  # noqa: SLF001 - there is no public way
+        self._deadline.overdue = True
 
     def close(self) -> None:
         """Let the producer go, whatever state it is in; an open transaction is aborted if the broker answers soon."""

@@ -295,7 +295,7 @@ class Recoverer:
                         raise self._differs(entry)
                     queues[place[tp]].extend(records)
                 record = queues[side].popleft()
-                last[side] = record.offset + 1
+                last[side] = max(last[side], record.offset + 1)
                 inputs.append(self._input(entry, index, side, record, decode, ahead=index in ahead))
             if last != entry.end:
                 raise self._differs(entry)

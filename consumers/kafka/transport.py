@@ -39,7 +39,7 @@ from stream.snapshot import Snapshot
 log = structlog.get_logger()
 
 
-class Underway:
+class OnItsWay:
     """A commit under way; its end is told once."""
 
     def __init__(self, future: Future[Standing], settle: Callable[[], float]) -> None:
@@ -162,8 +162,8 @@ class KafkaTransport:
         self.group.seek({tp: max(begins[tp], at) for tp, at in zip(held.inputs, place.offsets, strict=True)})
 
     def _load(self, held: Held, standing: Standing) -> Loaded:
-        decode = decode_sides(self.decoder, held.placed.sources)
-        self.decoder.latest = float("inf")  # what was not believed then, the journal says
+        # One of its own, to which no time is ahead: what was not believed then, the journal says.
+        decode = decode_sides(self.role.decoder(self.stream), held.placed.sources)
         loaded, lost = held.recoverer.load(standing, decode)
         for side, loss in lost:
             if held.intake is not None:
@@ -172,7 +172,7 @@ class KafkaTransport:
 
     # -- committing
 
-    def commit(self, task: str, batch: Batch | None, outputs: Outputs, snapshot: Snapshot | None) -> "Underway":
+    def commit(self, task: str, batch: Batch | None, outputs: Outputs, snapshot: Snapshot | None) -> "OnItsWay":
         """Make it durable as one: see commit.Committer, which has the steps. Raises Fenced or CommitFailed."""
         held = self.owned.get(task)
         if held is None or held.lost_at is not None:
@@ -186,18 +186,21 @@ class KafkaTransport:
         records = self.encoder.records(outputs, [] if mark is None else mark.records)
         entry = None
         if batch is not None and mark is not None:
+            if mark.begin.offsets != held.standing.place.offsets:
+                held.leave()
+                raise CommitFailed(f"{task}: the batch does not begin where the last one ended; it is read anew")
             entry = mark.entry(held.standing.number + 1, batch.inputs, self.code)
         with self._given_up(held):
             held.underway = held.committer.commit(held.standing, entry, tables, records, snapshot, self.group.member)
-        return Underway(held.underway, partial(self._settle, held, held.underway, began))
+        return OnItsWay(held.underway, partial(self._ended, held, held.committer, held.underway, began))
 
-    def _settle(self, held: Held, underway: Future[Standing], began: float) -> float:
+    def _ended(self, held: Held, committer: Committer, underway: Future[Standing], began: float) -> float:
         with self._given_up(held):
             try:
                 held.standing = underway.result()
             finally:
                 held.underway = None
-        return time.perf_counter() - began
+        return committer.ended - began
 
     @contextmanager
     def _given_up(self, held: Held) -> Iterator[None]:

@@ -452,6 +452,22 @@ def test_a_record_whose_answer_cannot_be_published_is_skipped_and_what_was_fed_b
     assert [letter.reason for letter in ledger.outputs().dead_letters] == ["RecordError: larger than the topic takes"]
 
 
+def test_totals_that_cannot_be_told_feed_no_durable_batch_again() -> None:
+    failed: list[int] = []
+
+    class Mute(RunningSum):
+        def totals(self) -> Any:
+            if self.state.fed == 3 and not failed:
+                failed.append(1)
+                raise MemoryError("no room for a copy")
+            return super().totals()
+
+    ledger = Ledger([a, b, c, d])
+    assert work(ledger, batch=1, make=lambda _: Mute())
+    assert failed
+    assert said(ledger.outputs()) == SUMS
+
+
 def test_being_fenced_while_isolating_a_poison_record_drops_the_task() -> None:
     ledger = Ledger([a, FENCED, poison("bad"), c])
     assert not work(ledger, batch=9)

@@ -2,12 +2,15 @@
 
 import json
 from collections import Counter
+from time import monotonic
 from types import SimpleNamespace
 from typing import Any
 
 from kafka import TopicPartition
+from msgspec.structs import replace
 
 from consumers.kafka.intake import Intake, Place
+from consumers.kafka.recovery import Standing
 from consumers.kafka.roles import SCORER, decode_sides
 from consumers.kafka.transport import KafkaTransport
 from stream.broker import Kafka
@@ -22,13 +25,14 @@ STREAM = Stream(features=Features(numeric=["n"]), classes=["0", "1"], partitions
 class FailingGroup:
     """A group of one whose every call may fail: ``fails`` says which of the calls of a name do, counted from 1."""
 
-    def __init__(self) -> None:
+    def __init__(self, partitions: int) -> None:
         self.fails: dict[str, set[int]] = {}
         self.calls: Counter[str] = Counter()
         self.fetched: list[dict[TopicPartition, list[Any]]] = []
-        self.given = {EVENTS, LABELS}
-        self.end = {EVENTS: 0, LABELS: 0}
-        self.at = {EVENTS: 0, LABELS: 0}
+        self.given = {TopicPartition(f"s.{kind}", p) for kind in ("events", "labels") for p in range(partitions)}
+        self.end = dict.fromkeys(self.given, 0)
+        self.at = dict.fromkeys(self.given, 0)
+        self.sought: dict[TopicPartition, int] = {}
         self.rebalances = 1
         self.member = None
 
@@ -70,21 +74,29 @@ class FailingGroup:
         self._try("fetch")
         return self._next()
 
+    def seek(self, positions: dict[TopicPartition, int]) -> None:
+        self.sought.update(positions)
+
     def close(self) -> None:
         pass
 
 
-def event(offset: int) -> Any:
-    value = json.dumps({"event_id": f"e{offset}", "time": float(offset), "n": 0.5}).encode()
+def event(offset: int, time: float | None = None) -> Any:
+    at = float(offset) if time is None else time
+    value = json.dumps({"event_id": f"e{offset}", "time": at, "n": 0.5}).encode()
     return SimpleNamespace(topic="s.events", partition=0, offset=offset, timestamp=0, key=b"k", value=value, headers=[])
 
 
-def led() -> tuple[KafkaTransport, FailingGroup]:
-    """A transport whose one task has been taken up at the beginning of its partitions."""
-    made = KafkaTransport(SCORER, "s", STREAM, Kafka(), {}, [b"k" * 32], "code")
-    group: Any = FailingGroup()
+def led(partitions: int = 1) -> tuple[KafkaTransport, FailingGroup]:
+    """A transport whose tasks have been taken up at the beginning of their partitions."""
+    stream = replace(STREAM, partitions=partitions)
+    made = KafkaTransport(SCORER, "s", stream, Kafka(), {}, [b"k" * 32], "code")
+    group: Any = FailingGroup(partitions)
     made.group = made.inflow.group = made.inflow.backlog.group = made.tenancy.group = group
     made.poll(10, 0.0)
-    held = made.owned["0"]
-    held.intake = Intake(decode_sides(made.decoder, held.placed.sources), Place([0, 0], float("-inf")), ordered=True)
+    for held in made.owned.values():
+        decode = decode_sides(made.decoder, held.placed.sources)
+        held.intake = Intake(decode, Place([0, 0], float("-inf")), ordered=True)
+        held.fed_at = monotonic()
+        held.standing = Standing(0, Place([0, 0], float("-inf")), [], {})
     return made, group

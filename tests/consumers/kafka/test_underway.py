@@ -1,15 +1,20 @@
 """What a poll does while commits are under way: it feeds what is there, and leaves the group alone."""
 
 import threading
+import time
 from concurrent.futures import Future
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from consumers.kafka import inflow, outage
+from consumers.kafka.intake import Place
+from consumers.kafka.recovery import Standing
 from consumers.kafka.transport import KafkaTransport
 from consumers.transport import Arrived
-from stream.records import Event
+from stream.errors import CommitFailed
+from stream.records import Event, Outputs
 from tests.consumers.kafka.failing import EVENTS, FailingGroup, event, led
 
 MOST = 8
@@ -93,3 +98,42 @@ def test_a_broker_that_stops_answering_meanwhile_costs_nothing(
     transport.owned["0"].underway = None
     polled += [notice for _ in range(6) for notice in transport.poll(MOST, 0.0) if isinstance(notice, Arrived)]
     assert ids(polled) == [f"e{i}" for i in range(12)]
+
+
+def test_what_was_committed_in_parts_is_not_delivered_again_while_another_tasks_commit_is_under_way() -> None:
+    transport, group = led(partitions=2)
+    transport.poll(MOST, 0.0)
+    isolated, other = transport.owned["0"], transport.owned["1"]
+    other.underway = Future()
+    later(0.1, other.underway)
+    # Its batch was taken apart: the parts are committed, and its intake stands where the batch began.
+    isolated.intake.offer(0, [event(i) for i in range(5)])
+    isolated.standing = Standing(2, Place([5, 0], 4.0), [], {})
+    assert list(transport.poll(MOST, 0.0)) == []
+    assert isolated.intake.place.offsets == [5, 0]
+    assert group.sought[EVENTS] == 5
+
+
+def test_a_batch_that_does_not_begin_where_the_last_one_ended_is_not_committed() -> None:
+    transport, group = led()
+    group.fetched = [{EVENTS: [event(i) for i in range(5)]}]
+    (notice,) = transport.poll(MOST, 0.0)
+    held = transport.owned["0"]
+    held.standing = Standing(2, Place([5, 0], 4.0), [], {})
+    held.committer = SimpleNamespace(close=lambda: None)
+    with pytest.raises(CommitFailed, match="does not begin where the last one ended"):
+        transport.commit("0", notice.batch, Outputs([], [], [], []), None)
+    assert held.intake is None  # nothing more until it is recovered
+
+
+def test_one_tasks_recovery_does_not_make_anothers_records_believed() -> None:
+    transport, _ = led(partitions=2)
+    far = time.time() + 10 * 365 * 86_400
+    first, second = transport.owned["0"], transport.owned["1"]
+    transport.inflow._offer({EVENTS._replace(partition=1): [event(0, far)]})
+    decodes = []
+    first.recoverer = SimpleNamespace(load=lambda _, decode: (decodes.append(decode), []))
+    transport._load(first, first.standing)
+    batch = second.intake.take(MOST, lambda _: False)
+    assert batch.inputs[0].ahead
+    assert not decodes[0](0, event(0, far)).ahead  # in a replay, the journal says what was not believed
