@@ -166,12 +166,13 @@ def ours(options: argparse.Namespace, stop: Callable[[], bool]) -> None:
 
     if options.most_replay is not None:
         running.MOST_REPLAY = options.most_replay
+    stream = msgspec.structs.replace(STREAM, partitions=options.partitions)
     settings = Settings(
-        streams={options.name: STREAM},
+        streams={options.name: stream},
         kafka=Kafka(bootstrap=options.bootstrap),
         worker=Worker(checkpoint_key_file=str(options.key), checkpoint_every=Duration(options.checkpoint_every)),
     )
-    serve(Service(settings, options.name, STREAM, SCORER, None, lambda: models(options.data)), stop)
+    serve(Service(settings, options.name, stream, SCORER, None, lambda: models(options.data)), stop)
 
 
 def quix(options: argparse.Namespace, _stop: Callable[[], bool]) -> None:
@@ -187,6 +188,8 @@ def quix(options: argparse.Namespace, _stop: Callable[[], bool]) -> None:
         commit_interval=0.25,
         auto_create_topics=False,
         consumer_extra_config={"session.timeout.ms": 6_000, "heartbeat.interval.ms": 1_500},
+        # Its ids are new at each start: a transaction that a killed process left open ends by its timeout only.
+        producer_extra_config={"transaction.timeout.ms": 10_000, "message.timeout.ms": 9_000},
         loglevel="WARNING",
     )
     events = app.topic(f"{options.name}.events", key_deserializer="bytes", value_deserializer="bytes")
@@ -222,6 +225,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--key", type=Path)
     parser.add_argument("--gather", type=int, default=1)
+    parser.add_argument("--partitions", type=int, default=1)
     parser.add_argument("--checkpoint-every", type=float, default=10.0)
     parser.add_argument("--most-replay", type=float)
     options = parser.parse_args()

@@ -74,7 +74,7 @@ class Host:
 class Seen:
     """Reads the answers all the while: how many there are, and how long each took from its event."""
 
-    def __init__(self, bootstrap: str, name: str, *, committed: bool) -> None:
+    def __init__(self, bootstrap: str, name: str, *, committed: bool, partitions: int = 1) -> None:
         self.count = 0
         self.last = 0.0
         self.delays: list[float] = []
@@ -89,7 +89,7 @@ class Seen:
             fetch_max_wait_ms=20,
             max_poll_records=5_000,
         )
-        self._consumer.assign([TopicPartition(f"{name}.predictions", 0)])
+        self._consumer.assign([TopicPartition(f"{name}.predictions", number) for number in range(partitions)])
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
@@ -127,18 +127,20 @@ class Answer(msgspec.Struct):
 class Load:
     """Sends events and labels."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, partitions: int = 1) -> None:
         self.bootstrap = bootstrap
+        self.partitions = partitions
         self.kafka = Kafka(bootstrap=bootstrap)
         self.rows = texts(DATA)
 
     def topics(self, name: str) -> None:
         """Make a stream's topics."""
-        ensure(self.kafka, name, STREAM)
+        ensure(self.kafka, name, msgspec.structs.replace(STREAM, partitions=self.partitions))
 
     def send(self, name: str, count: int, rate: float | None = None) -> None:
         """Send so many events, each with its label behind it; at so many a second."""
         producer = KafkaProducer(bootstrap_servers=self.bootstrap, linger_ms=2 if rate else 20, batch_size=200_000)
+        partition = 0 if self.partitions == 1 else None  # the key's
         began = time.monotonic()
         for number, row in enumerate(cycle(self.rows)):
             if number == count:
@@ -148,8 +150,8 @@ class Load:
             event_id = f"{began:.6f}-{number}"
             head = {"event_id": event_id, "time": time.time()}
             event, label = {**head, "body": row["body"]}, {**head, "label": row["label"]}
-            producer.send(f"{name}.events", msgspec.json.encode(event), key=event_id.encode(), partition=0)
-            producer.send(f"{name}.labels", msgspec.json.encode(label), key=event_id.encode(), partition=0)
+            producer.send(f"{name}.events", msgspec.json.encode(event), key=event_id.encode(), partition=partition)
+            producer.send(f"{name}.labels", msgspec.json.encode(label), key=event_id.encode(), partition=partition)
         producer.flush()
         producer.close()
 
@@ -169,7 +171,7 @@ def hosted(
     load.topics(name)
     if filled:
         load.send(name, filled)
-    seen = Seen(load.bootstrap, name, committed=kind != "plain")
+    seen = Seen(load.bootstrap, name, committed=kind != "plain", partitions=load.partitions)
     host = seen.host = Host(kind, load.bootstrap, name, folder, python, gather, *options)
     try:
         yield name, host, seen

@@ -29,7 +29,7 @@ def measure(load: Load, kind: str, folder: Path, rate: float | None) -> dict[str
     with hosted(load, kind, folder, python=python, gather=256, filled=EVENTS) as (_, host, seen):
         figures = throughput(seen, host, EVENTS)
     rate = rate or figures["rate"] / 2
-    gather = 16  # at half the rate a batch of 256 would be waited for
+    gather = 128  # of the two, a batch costs less than waiting for its last event
     with hosted(load, kind, folder, python=python, gather=gather) as (name, host, seen):
         took = delays(load, name, seen, rate, SECONDS)
         figures |= {"p50": quantile(took, 0.5) * 1e3, "p99": quantile(took, 0.99) * 1e3}

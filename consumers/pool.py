@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import structlog
 
-from consumers.worker import MOST_PAUSE
+from consumers.retries import MOST_PAUSE
 
 log = structlog.get_logger()
 

@@ -20,6 +20,8 @@ from functools import partial
 import structlog
 
 from consumers.observer import Observer
+from consumers.pace import Pace
+from consumers.retries import Retries
 from consumers.running import NOW, Running, Underway, of_time
 from consumers.transport import Arrived, Assigned, Batch, Drained, Notice, Recovery, Revoked, Task, Transport
 from stream.errors import (
@@ -39,12 +41,6 @@ log = structlog.get_logger()
 
 MOST_SKIPS = 10
 """A task stops at this many skips among its last 1,000 inputs: a broken model must not drain the stream."""
-
-MOST_PAUSE = 30.0
-"""Seconds between two tries at most."""
-
-FIRST = 64
-"""Inputs that are fed at once while nobody knows how long they take."""
 
 
 class Worker:
@@ -72,33 +68,29 @@ class Worker:
         self.transport = transport
         self.make = make
         self.begin = begin or make
-        self.batch = batch
         self.checkpoint_every = checkpoint_every
-        self.commit_every = commit_every
-        self.retries = retries
+        self.pace = Pace(batch, commit_every)
+        self.retries = Retries(retries)
         self.observer = observer or Observer()
         self.stop = stop
         self.tasks: dict[str, Running] = {}
         self.parked: dict[str, Running] = {}
         self.drained: set[str] = set()
-        self.failures: dict[str, int] = {}
-        self.due: dict[str, float] = {}
         self.doubtful: set[str] = set()  # whose last commit failed: to be recovered is not yet to be ready
-        self.cost: float | None = None
 
     def run(self) -> bool:
         """Work until the inputs end (True), or until ``stop`` says so (False): then with a last checkpoint."""
         try:
             while not self.stop():
                 self.observer.alive()
-                notices = self.transport.poll(self._most(), timeout=self._patience())
+                notices = self.transport.poll(self.pace.most(), timeout=self.retries.pause())
                 for notice in notices:
                     self._handle(notice)
                 if any(isinstance(notice, Assigned) for notice in notices):
                     self.parked.clear()  # what has not come back with the others is somebody else's now
                 underway = any(running.underway for running in self.tasks.values())
-                if self.due and not underway and not any(isinstance(notice, Arrived) for notice in notices):
-                    time.sleep(self._patience())
+                if self.retries and not underway and not any(isinstance(notice, Arrived) for notice in notices):
+                    time.sleep(self.retries.pause())
                 self._tell_and_retry()
                 if self._over():
                     return True
@@ -117,24 +109,13 @@ class Worker:
         """Tell of what has become durable, and try again what is due."""
         for task in [task for task, r in self.tasks.items() if r.underway is not None and r.underway.commit.done()]:
             self._guarded(task, partial(self._settle, task))
-        for task in [task for task, at in self.due.items() if at <= time.monotonic()]:
+        for task in self.retries.due():
             self._guarded(task, partial(self._recover, task))
 
     def _over(self) -> bool:
         """Whether all inputs have ended, and what came of them is durable."""
-        waits = self.due or any(running.underway for running in self.tasks.values())
+        waits = self.retries or any(running.underway for running in self.tasks.values())
         return bool(self.drained) and not waits and self.drained >= self.tasks.keys()
-
-    def _most(self) -> int:
-        if self.commit_every is None:
-            return self.batch
-        if not self.cost:
-            return min(self.batch, FIRST)
-        return max(1, min(self.batch, int(self.commit_every / self.cost)))
-
-    def _patience(self) -> float:
-        first = min(self.due.values(), default=None)
-        return 1.0 if first is None else min(1.0, max(0.0, first - time.monotonic()))
 
     def _handle(self, notice: Notice) -> None:
         task = notice.task
@@ -157,7 +138,7 @@ class Worker:
         except (CommitFailed, Unavailable) as error:
             self._bear(task, error)
         except (ModelError, StateError) as error:
-            if self.retries is not None:
+            if self.retries.most is not None:
                 raise
             # Were the worker to die of it, the task would go to the next, and so bring down one after the other.
             self._forget(task)
@@ -165,7 +146,7 @@ class Worker:
             self.observer.waiting(task, str(error))
             log.warning("task stopped", task=task, reason=str(error))
         else:
-            self.due.pop(task, None)
+            self.retries.waits_no_more(task)
 
     def _work(self, task: str, batch: Batch) -> None:
         """Feed a batch while the one before it is on its way, and send it on its way behind that."""
@@ -201,7 +182,7 @@ class Worker:
             self._isolate(task, underway.batch, error)
             return False
         self._publish(task, underway, seconds)
-        self.failures.pop(task, None)
+        self.retries.went_well(task)
         return True
 
     def _feed(self, running: Running, batch: Batch) -> tuple[Outputs, float]:
@@ -210,10 +191,7 @@ class Worker:
         seconds = time.perf_counter() - started
         if not of_time(batch):
             # Known even if the commit comes too late: the next batch must not be as large again.
-            cost = seconds / len(batch.inputs)
-            # A batch has a cost of its own: a short one says little of what an input takes in one of the full length.
-            share = min(0.5, seconds / (self.commit_every or 1.0))
-            self.cost = cost if self.cost is None else (1 - share) * self.cost + share * cost
+            self.pace.took(len(batch.inputs), seconds)
         return outputs, seconds
 
     def _commit(self, task: str, batch: Batch, outputs: Outputs, fed: float) -> Underway:
@@ -278,7 +256,7 @@ class Worker:
                 part = self.transport.skip(part, _line(error))
                 done = self._feed_and_commit(task, part)
             self._publish(task, *done)
-            self.failures.pop(task, None)
+            self.retries.went_well(task)
             if parts:
                 before = pack(running.task.snapshot())
 
@@ -330,7 +308,7 @@ class Worker:
         """Keep a task that is taken away until it is known who gets it."""
         self.drained.discard(task)
         self.doubtful.discard(task)
-        self.due.pop(task, None)
+        self.retries.waits_no_more(task)
         running = self.tasks.pop(task, None)
         if running is not None:
             self.parked[task] = running
@@ -341,17 +319,13 @@ class Worker:
         self.parked.pop(task, None)
 
     def _bear(self, task: str, error: TransportError) -> None:
-        tries = self.failures[task] = self.failures.get(task, 0) + 1
-        if self.retries is not None and tries > self.retries:
-            raise error
-        pause = min(MOST_PAUSE, 0.1 * 2 ** min(tries, 10))  # no float holds 2 to the power of a night's tries
+        pause = self.retries.failed(task, error)
         if isinstance(error, CommitFailed):
             self.doubtful.add(task)
         self.tasks.pop(task, None)
         self.drained.discard(task)
         self.observer.waiting(task, str(error))
-        self.due[task] = time.monotonic() + pause
-        log.warning("trying again", task=task, reason=str(error), tries=tries, pause_seconds=pause)
+        log.warning("trying again", task=task, reason=str(error), pause_seconds=pause)
 
 
 def _line(error: BaseException) -> str:

@@ -1,6 +1,5 @@
 """From what the group's offsets and the state topic say, back to the task: its checkpoint, and its batches since."""
 
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,14 +9,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from consumers.kafka.intake import Decode, Place
-from consumers.kafka.journal import LOST, TICK, Entry, sides
+from consumers.kafka.journal import Entry
+from consumers.kafka.journalled import Journalled
 from consumers.kafka.placement import Placement
 from consumers.kafka.reader import Reader
 from consumers.kafka.state import Blob, Found, Manifest, Pointer, StateKeys, body_name, found
 from consumers.runtime import Runtime
-from consumers.transport import Batch, Loaded
+from consumers.transport import Loaded
 from stream.errors import StateError
-from stream.records import Event, Input, Label, Lost, Skip, Tick
+from stream.records import Lost
 
 log = structlog.get_logger()
 
@@ -56,6 +56,7 @@ class Recoverer:
         self.partitions = placed.partitions
         self.code = code
         self.runtime = runtime or Runtime()
+        self.journalled = Journalled(reader, placed, keys.place)
 
     def standing(self, committed: Mapping[TopicPartition, tuple[int, str] | None]) -> Standing:
         """Where the task stands, by the group's offsets; by the state topic where the group's offsets have expired.
@@ -172,7 +173,7 @@ class Recoverer:
             entries, lost = self._there(entries, manifest, standing)
             if entries and entries[0].code != self.code:
                 log.warning("the journal was written by other code than what it is fed to now", task=self.keys.place)
-            return Loaded(body, segments, self.replay(entries, decode)), lost
+            return Loaded(body, segments, self.journalled.batches(entries, decode)), lost
         raise self._useless(refused)
 
     def _checkpoint(self, pointer: Pointer, end: int) -> tuple[Manifest, bytes, dict[str, bytes], list[Any]]:
@@ -267,48 +268,3 @@ class Recoverer:
             lost=[f"{loss.source} {loss.first}..{loss.last}" for _, loss in lost],
         )
         return entries[gone:], lost
-
-    def replay(self, entries: Sequence[Entry], decode: Decode) -> Iterator[Batch]:
-        """The batches of journal entries, read again; raises StateError where they are not what was journalled."""
-        if not entries:
-            return
-        spans = {tp: (entries[0].begin[side], entries[-1].end[side]) for side, tp in enumerate(self.inputs)}
-        queues: list[deque[Any]] = [deque() for _ in self.inputs]
-        place = {tp: side for side, tp in enumerate(self.inputs)}
-        fetched = self.reader.read(spans)
-        for entry in entries:
-            inputs: list[Input] = []
-            ahead = set(entry.ahead)
-            last = list(entry.begin)
-            for index, side in enumerate(sides(entry.runs)):
-                if side == TICK:
-                    inputs.append(Tick(entry.ticks[index]))
-                    continue
-                if side <= LOST:
-                    source, first, behind = entry.lost[index]
-                    inputs.append(Lost(source, first, behind))
-                    last[LOST - side] = max(last[LOST - side], behind + 1)
-                    continue
-                while not queues[side]:
-                    tp, records = next(fetched, (None, []))
-                    if tp is None:
-                        raise self._differs(entry)
-                    queues[place[tp]].extend(records)
-                record = queues[side].popleft()
-                last[side] = max(last[side], record.offset + 1)
-                inputs.append(self._input(entry, index, side, record, decode, ahead=index in ahead))
-            if last != entry.end:
-                raise self._differs(entry)
-            yield Batch(inputs, None)
-
-    def _input(self, entry: Entry, index: int, side: int, record: Any, decode: Decode, *, ahead: bool) -> Input:
-        if index in entry.skips:
-            return Skip(self.sources[side], entry.skips[index], record.offset, record.value or b"")
-        made = decode(side, record)
-        return replace(made, ahead=True) if ahead and isinstance(made, Event | Label) else made
-
-    def _differs(self, entry: Entry) -> StateError:
-        return StateError(
-            f"{self.keys.place}: the inputs of batch {entry.number} are no longer what was journalled; "
-            "have topics been made anew? See rotwatch state reset"
-        )

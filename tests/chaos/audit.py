@@ -90,7 +90,7 @@ class Auditor:
         entries = list(recoverer._entries(records, 0, standing.number))
         encoder = Encoder(self.world.name, self.world.stream)
         said: Published = []
-        for batch in recoverer.replay(entries, decode):
+        for batch in recoverer.journalled.batches(entries, decode):
             out = again.feed(batch.inputs)
             said += [(to, key, value) for to, records in encoder.tables(out) for key, value in records]
             said += [(record.topic, record.key, record.value) for record in encoder.records(out, [])]

@@ -3,16 +3,28 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import pytest
+
+import consumers.retries
+import consumers.worker
 from consumers.observer import Observer
 from consumers.testing import Died, Ledger, ScriptedTransport
 from consumers.transport import Task
 from consumers.worker import Worker
 from stream.records import Input, Outputs
-from stream.testing import RunningSum, event
+from stream.testing import ManualClock, RunningSum, event
 
 a, b, c, d = (event(name, n=n) for name, n in (("a", 1), ("b", 2), ("c", 3), ("d", 4)))
 
 SUMS = ["a=1", "b=3", "c=6", "d=10"]
+
+
+def manual(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
+    """A clock for the worker that passes no time but its pauses."""
+    clock = ManualClock()
+    for module in (consumers.worker, consumers.retries):
+        monkeypatch.setattr(module, "time", clock)
+    return clock
 
 
 class Notes(Observer):

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import consumers.worker
 from consumers.observer import Observer
 from consumers.testing import DIES, DIES_COMMITTED, FAILS, FENCED, REVOKED, Died, Ledger, Mark, ScriptedTransport
 from consumers.transport import Arrived, Assigned, Batch, Notice, Recovery, Revoked
@@ -17,15 +16,13 @@ from stream.errors import CommitFailed, Fenced, ModelError, RecordError, StateEr
 from stream.records import Input, Outputs
 from stream.snapshot import Snapshot
 from stream.testing import ManualClock, PoisonError, RunningSum, event, label, poison, poison_label, said, undecodable
-from tests.consumers.life import SUMS, Notes, Watched, a, b, c, d, work, work_on
+from tests.consumers.life import SUMS, Notes, Watched, a, b, c, d, manual, work, work_on
 
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
     """No test waits for real."""
-    clock = ManualClock()
-    monkeypatch.setattr(consumers.worker, "time", clock)
-    return clock
+    return manual(monkeypatch)
 
 
 @pytest.fixture(autouse=True, params=[False, True], ids=["at once", "late"])

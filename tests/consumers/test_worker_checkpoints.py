@@ -5,23 +5,20 @@ from typing import Any
 import pytest
 
 import consumers.running
-import consumers.worker
 from consumers.testing import DIES, DIES_COMMITTED, Died, Ledger, Mark, ScriptedTransport
 from consumers.transport import Batch
 from stream.errors import CommitFailed
 from stream.records import Input, Outputs, Tick
 from stream.snapshot import Snapshot
 from stream.testing import ManualClock, event, said
-from tests.consumers.life import SUMS, Notes, Watched, a, b, c, d, work
+from tests.consumers.life import SUMS, Notes, Watched, a, b, c, d, manual, work
 
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
     """No test waits for real."""
-    clock = ManualClock()
-    monkeypatch.setattr(consumers.worker, "time", clock)
     monkeypatch.setattr(consumers.running, "MOST_REPLAY", 1e9)  # most tests are about the other reasons
-    return clock
+    return manual(monkeypatch)
 
 
 def events(count: int) -> Ledger:

@@ -6,7 +6,6 @@ import msgspec
 import pytest
 from river import base, linear_model, optim
 
-import consumers.worker
 from consumers.testing import DIES, DIES_COMMITTED, FAILS, REVOKED, Ledger, Mark
 from stream.config import Features, Labels, Stream
 from stream.features import ModelInput
@@ -16,15 +15,13 @@ from stream.records import Input, Prediction
 from stream.scoring import Models, ScoringTask
 from stream.testing import ManualClock, event, label, undecodable
 from stream.totals import ScoringTotals
-from tests.consumers.life import Notes, work, work_on
+from tests.consumers.life import Notes, manual, work, work_on
 
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
     """No test waits for real."""
-    clock = ManualClock()
-    monkeypatch.setattr(consumers.worker, "time", clock)
-    return clock
+    return manual(monkeypatch)
 
 
 class Fragile(base.Classifier):  # type: ignore[misc] # river ships no complete types

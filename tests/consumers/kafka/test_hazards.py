@@ -39,7 +39,7 @@ def test_a_network_that_is_cut_for_eight_seconds_loses_and_doubles_nothing(world
         world.wait(100)
         world.cluster.proxies[0].cut()
         time.sleep(8)
-        assert work.worker.failures or work.transport.runtime.away  # it has noticed
+        assert work.worker.retries.failures or work.transport.runtime.away  # it has noticed
         world.cluster.proxies[0].heal()
         time.sleep(1)
     world.wait()

@@ -1,0 +1,70 @@
+"""Batches that were committed, read again from the inputs as the journal says."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from consumers.kafka.intake import Decode
+from consumers.kafka.journal import LOST, TICK, Entry, sides
+from consumers.kafka.placement import Placement
+from consumers.kafka.reader import Reader
+from consumers.transport import Batch
+from stream.errors import StateError
+from stream.records import Event, Input, Label, Lost, Skip, Tick
+
+
+class Journalled:
+    """Reads one task's inputs again, where it is ``placed``; ``place`` is its name in errors."""
+
+    def __init__(self, reader: Reader, placed: Placement, place: str) -> None:
+        self.reader = reader
+        self.inputs = placed.inputs
+        self.sources = placed.sources
+        self.place = place
+
+    def batches(self, entries: Sequence[Entry], decode: Decode) -> Iterator[Batch]:
+        """The batches of journal entries, read again; raises StateError where they are not what was journalled."""
+        if not entries:
+            return
+        spans = {tp: (entries[0].begin[side], entries[-1].end[side]) for side, tp in enumerate(self.inputs)}
+        queues: list[deque[Any]] = [deque() for _ in self.inputs]
+        place = {tp: side for side, tp in enumerate(self.inputs)}
+        fetched = self.reader.read(spans)
+        for entry in entries:
+            inputs: list[Input] = []
+            ahead = set(entry.ahead)
+            last = list(entry.begin)
+            for index, side in enumerate(sides(entry.runs)):
+                if side == TICK:
+                    inputs.append(Tick(entry.ticks[index]))
+                    continue
+                if side <= LOST:
+                    source, first, behind = entry.lost[index]
+                    inputs.append(Lost(source, first, behind))
+                    last[LOST - side] = max(last[LOST - side], behind + 1)
+                    continue
+                while not queues[side]:
+                    tp, records = next(fetched, (None, []))
+                    if tp is None:
+                        raise self._differs(entry)
+                    queues[place[tp]].extend(records)
+                record = queues[side].popleft()
+                last[side] = max(last[side], record.offset + 1)
+                inputs.append(self._input(entry, index, side, record, decode, ahead=index in ahead))
+            if last != entry.end:
+                raise self._differs(entry)
+            yield Batch(inputs, None)
+
+    def _input(self, entry: Entry, index: int, side: int, record: Any, decode: Decode, *, ahead: bool) -> Input:
+        if index in entry.skips:
+            return Skip(self.sources[side], entry.skips[index], record.offset, record.value or b"")
+        made = decode(side, record)
+        return replace(made, ahead=True) if ahead and isinstance(made, Event | Label) else made
+
+    def _differs(self, entry: Entry) -> StateError:
+        return StateError(
+            f"{self.place}: the inputs of batch {entry.number} are no longer what was journalled; "
+            "have topics been made anew? See rotwatch state reset"
+        )
