@@ -47,8 +47,8 @@ def make_key(path: Path) -> None:
 def load_keys(path: Path) -> list[bytes]:
     """The keys in a file, one a line in hexadecimal: the first seals, all of them open. Raises StateError.
 
-    To change the key, put the new one on the first line and leave the old one below it until every checkpoint that it
-    sealed is gone.
+    To change the key: the new one below the old one, wherever the key is; then above it; and when every checkpoint that
+    the old one sealed is gone, without it.
     """
     try:
         lines = [line.strip() for line in path.read_text("ascii").splitlines() if line.strip()]
@@ -84,7 +84,10 @@ def unseal(key: bytes, place: str, sealed: bytes) -> bytes:
     """The payload of a sealed checkpoint; raises StateError where the seal is not this key's for this place."""
     mac, payload = sealed[:MAC_BYTES], sealed[MAC_BYTES:]
     if not hmac.compare_digest(mac, _mac(key, place, payload)):
-        raise StateError(f"the checkpoint at {place} is not sealed with this machine's key: damaged, moved or not ours")
+        raise StateError(
+            f"the checkpoint at {place} is not sealed with our key: damaged, moved, or sealed with another "
+            "(worker.checkpoint_key_file)"
+        )
     return payload
 
 

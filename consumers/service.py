@@ -9,7 +9,6 @@ import copy
 import gc
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from consumers.outgoing import Format
 from consumers.plans import FIELDS, Plan
 from consumers.runtime import Runtime
 from consumers.seal import load_keys
-from consumers.start import Rows
+from consumers.start import Rows, side_by_side
 from consumers.worker import Worker
 from stream.config import Settings, Stream
 from stream.decoding import RecordDecoder
@@ -41,7 +40,7 @@ from stream.warmup import name_classes, warm_up
 
 log = structlog.get_logger()
 
-NEVER_MORE = 5.0
+MOST_PAUSE = 5.0
 """Seconds between two looks for the broker at most: a worker that waits must hear that it is to stop."""
 
 
@@ -145,7 +144,7 @@ def _topics_right(service: Service, exporter: Exporter, stop: Callable[[], bool]
             exporter.runtime = Runtime(away=str(error))  # until there is a transport to tell
             log.warning("the topics cannot be looked at; trying again", reason=str(error), pause_seconds=pause)
             time.sleep(pause)
-            pause = min(NEVER_MORE, pause * 2)
+            pause = min(MOST_PAUSE, pause * 2)
             continue
         wrong = [f"{finding.topic}: {finding.reason}" for finding in findings if finding.reason]
         if wrong:
@@ -173,13 +172,8 @@ def warm_models(plan: Plan, stream: Stream) -> Callable[[], Models]:
             raise SourceError(f"{plan.source.name}: has {len(first)} rows, and the warm-up takes {stream.warm_up}")
         numbered = not any(isinstance(row, dict) and names.event_id in row for row in first)
         decoder = RecordDecoder(names, time.time(), float("inf"), numbered=numbered)
-        examples = []
-        for index, row in enumerate(first):
-            with suppress(RecordError):
-                if isinstance(row, dict):
-                    decoder.event(row, index, float(index))
-                    examples.append((row, decoder.label_of(row)))
-        made = warm_up(f"streams.{plan.name}", stream, examples)
+        examples = side_by_side(first, decoder)
+        made = warm_up(f"streams.{plan.name}", stream, [(row, label) for _, row, label in examples])
         for reason, count in made.unused.items():
             log.warning("warm-up rows left out", count=count, reason=reason)
         return made.models

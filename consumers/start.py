@@ -2,7 +2,8 @@
 
 import copy
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -148,15 +149,7 @@ class Run:
     def _examples(self, rows: list[Row]) -> list[tuple[str, dict[str, Any], str | None]]:
         """The warm-up's rows as (event id, fields, label); the labels of a file of their own are looked up there."""
         decoder = self.decoder()
-        examples = []
-        for index, (fields, _) in enumerate(rows):
-            if isinstance(fields, RecordError):
-                continue
-            try:
-                event = decoder.event(fields, index, float(index))
-            except RecordError:
-                continue
-            examples.append((event.event_id, fields, decoder.label_of(fields)))
+        examples = side_by_side((fields for fields, _ in rows), decoder)
         if self.plan.labels is None:
             return examples
         wanted = {event_id for event_id, _, _ in examples}
@@ -222,6 +215,19 @@ class Rows:
         if isinstance(fields, RecordError):
             return True
         return all(_text(fields.get(name)) == wanted for name, wanted in self.where.items())
+
+
+def side_by_side(
+    rows: Iterable[dict[str, Any] | RecordError], decoder: RecordDecoder
+) -> list[tuple[str, dict[str, Any], str | None]]:
+    """Rows with their labels in them as (event id, fields, label); those that are no events are left out."""
+    examples = []
+    for index, fields in enumerate(rows):
+        if isinstance(fields, dict):
+            with suppress(RecordError):
+                event = decoder.event(fields, index, float(index))
+                examples.append((event.event_id, fields, decoder.label_of(fields)))
+    return examples
 
 
 def _text(value: object) -> str:

@@ -21,6 +21,7 @@ import structlog
 
 from consumers.observer import Observer
 from consumers.pace import Pace
+from consumers.restoring import feed_again, restored, said
 from consumers.retries import Retries
 from consumers.running import NOW, Running, Underway, of_time
 from consumers.transport import Arrived, Assigned, Batch, Drained, Notice, Recovery, Revoked, Task, Transport
@@ -226,7 +227,7 @@ class Worker:
 
     def _isolate(self, task: str, batch: Batch, why: Exception) -> None:
         """Find the records of a batch that break the task, by halves, and skip them; the others are fed."""
-        log.warning("a batch broke the task; looking for the record", task=task, reason=_line(why))
+        log.warning("a batch broke the task; looking for the record", task=task, reason=said(why))
         self._recover(task)
         running = self.tasks[task]
         before = pack(running.task.snapshot())
@@ -250,10 +251,10 @@ class Worker:
                 if running.task.recent_skips() + 1 >= MOST_SKIPS:
                     raise ModelError(
                         f"task {task} stops: {MOST_SKIPS} of its last 1,000 inputs broke it, "
-                        f"the last with {_line(error)}"
+                        f"the last with {said(error)}"
                     ) from error
-                log.warning("record skipped", task=task, reason=_line(error))
-                part = self.transport.skip(part, _line(error))
+                log.warning("record skipped", task=task, reason=said(error))
+                part = self.transport.skip(part, said(error))
                 done = self._feed_and_commit(task, part)
             self._publish(task, *done)
             self.retries.went_well(task)
@@ -280,10 +281,9 @@ class Worker:
         if loaded.body is None:
             made = self.begin(task)
         else:
-            made = self.make(task)
-            made.restore(loaded.body, loaded.segments)
+            made = restored(task, partial(self.make, task), loaded.body, loaded.segments)
         for batch in loaded.batches:
-            made.feed(batch.inputs)
+            feed_again(task, made, batch)
             self.observer.alive()
             batches += 1
         if loaded.body is None:
@@ -326,7 +326,3 @@ class Worker:
         self.drained.discard(task)
         self.observer.waiting(task, str(error))
         log.warning("trying again", task=task, reason=str(error), pause_seconds=pause)
-
-
-def _line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0][:500]

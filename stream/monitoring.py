@@ -210,9 +210,7 @@ class MonitoringTask:
         """Take up a snapshot; raises StateError where it is of another schema."""
         schema, *parts = pickle.loads(body)  # noqa: S301 - authenticated by whoever stores it: consumers/seal.py
         if schema != SCHEMA:
-            raise StateError(
-                f"the monitor's state has schema {schema}, this version reads {SCHEMA}: start again from the inputs"
-            )
+            raise StateError(f"the monitor's state has schema {schema}, this version reads {SCHEMA}")
         self.watches, self.version, self.past, counts, self.skips, self.clock, self.alarms, self.alarmed = parts
         self.counts = MonitorCounts(*counts)
 

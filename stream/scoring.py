@@ -254,9 +254,7 @@ class ScoringTask:
         """
         state = pickle.loads(body)  # noqa: S301 - authenticated by whoever stores it: consumers/seal.py
         if state["schema"] != SCHEMA:
-            raise StateError(
-                f"the state has schema {state['schema']}, this version reads {SCHEMA}: start again from the inputs"
-            )
+            raise StateError(f"the state has schema {state['schema']}, this version reads {SCHEMA}")
         self.models.restore_baseline(state["baseline"], self.stream, segments)
         self.join.restore(state["join"], segments)
         self.models.online, self.models.online_version = state["online"], state["online_version"]

@@ -42,6 +42,7 @@ class Backlog:
         self.runtime = runtime
         self.routed = routed
         self._looked_at = 0.0
+        self._routed = 0  # records so far, so that small fetches are sampled as large ones are
 
     def tick(self, held: Held) -> float | None:
         """The time to feed when there is nothing else: the stream's clock goes on at the pace of the wall's."""
@@ -88,7 +89,9 @@ class Backlog:
         if partitions == 1:
             return
         # By Java's partitioner; librdkafka's own default is another one. Sampled: in Python it takes its time.
-        for record in records[::ROUTES]:
+        first = -self._routed % ROUTES
+        self._routed += len(records)
+        for record in records[first::ROUTES]:
             if record.key is None or partition_of(record.key, partitions) != tp.partition:
                 if not self.runtime.misrouted:
                     log.warning("a record is not in its key's partition", topic=tp.topic, offset=record.offset)

@@ -15,7 +15,7 @@ from consumers.kafka.outputs import Outgoing
 from consumers.kafka.placement import Placement
 from consumers.kafka.publisher import Publisher, TooLarge
 from consumers.kafka.recovery import Standing
-from consumers.kafka.state import LAYOUT, Blob, Manifest, Pointer, Record, StateKeys, blob, body_name, dropped
+from consumers.kafka.state import LARGEST, LAYOUT, Blob, Manifest, Pointer, Record, StateKeys, blob, body_name, dropped
 from stream.errors import CommitFailed, RecordError, StateError
 from stream.snapshot import Snapshot
 
@@ -81,8 +81,9 @@ class Committer:
         The caller's thread takes the first four steps: behind them the task may be fed again. The others, which wait
         for the broker, are taken by a thread of the committer's own; nothing else may be committed meanwhile.
 
-        The call or its future raises Fenced, CommitFailed, and RecordError where an output is larger than its topic
-        takes. Nothing of a transaction that failed is ever seen by readers of committed data.
+        The call or its future raises Fenced, CommitFailed, RecordError where an output is larger than its topic takes,
+        and StateError where the state topic does not take what is to be kept. Nothing of a transaction that failed is
+        ever seen by readers of committed data.
         """
         publisher, after = self.publisher, standing
         with self._told():
@@ -140,6 +141,11 @@ class Committer:
         try:
             yield
         except TooLarge as error:
+            if error.topic == self.state.topic:
+                raise StateError(
+                    f"{self.keys.place}: what is to be kept of the task is larger than {error.topic} takes: set its "
+                    f"max.message.bytes to {LARGEST} at least"
+                ) from error
             raise RecordError("", f"what came of it is larger than the topic takes: {error}") from error
         except kafka_errors.KafkaError as error:
             raise CommitFailed(f"{self.keys.place}: {type(error).__name__}: {error}") from error

@@ -50,7 +50,11 @@ class Nulls(Serializer):  # type: ignore[misc] # kafka-python has no types
 
 
 class TooLarge(TransportError):  # noqa: N818 - says what is wrong with the record
-    """A record is larger than its topic takes."""
+    """A record is larger than its ``topic`` takes."""
+
+    def __init__(self, text: str, topic: str = "") -> None:
+        super().__init__(text)
+        self.topic = topic
 
 
 class Publisher:
@@ -60,7 +64,7 @@ class Publisher:
         self.name = transactional_id
         self.timeout = timeout
         self._deadline = Deadline(f"producer {transactional_id}")
-        self._futures: list[Any] = []
+        self._futures: list[tuple[str, Any]] = []
         self._fates: dict[int, Fates] = {}
         self._open = False
         self._producer: KafkaProducer | None = None
@@ -105,7 +109,7 @@ class Publisher:
             raise self._translated(error) from error
         if future.is_done and future.failed():  # it was not even taken: refused, or no topic
             raise self._translated(future.exception) from future.exception
-        self._futures.append(future)
+        self._futures.append((topic, future))
         return len(self._futures) - 1
 
     def send_all(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes]]) -> None:
@@ -126,9 +130,12 @@ class Publisher:
         """
         self._flush()
         offsets = []
-        for future in self._futures:
+        for topic, future in self._futures:
             if not future.succeeded():
-                self._call(future.get, 0.001)  # raises what went wrong
+                try:
+                    self._call(future.get, 0.001)  # raises what went wrong
+                except TooLarge as error:
+                    raise TooLarge(str(error), topic) from error
             offsets.append(future.value.offset)
         for fates in self._fates.values():
             failure = fates.failure()

@@ -25,6 +25,9 @@ from stream.errors import StateError
 CHUNK = 768 * 1024
 """Bytes a chunk: below the 1 MiB that a topic takes unless it is told otherwise."""
 
+LARGEST = CHUNK + 64 * 1024
+"""Bytes of the largest record: a chunk with its key, seal and headers; manifests and entries are smaller."""
+
 LAYOUT = 1
 
 

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from consumers.kafka.client import BOOTSTRAP_MS, connection, open_client, reaching, told
+from consumers.kafka.state import LARGEST
 from stream.broker import Kafka
 from stream.config import Stream, topic
 from stream.errors import SettingError, TransportError
@@ -32,6 +33,9 @@ ROOM = 64 * 1024
 
 STATE_SEGMENT = 64 * 1024 * 1024
 """Bytes: a topic is compacted up to its newest segment, so that a restore reads about so much at least."""
+
+STATE_MESSAGE = 1_048_588
+"""Bytes: Kafka's own default, which a broker may have changed."""
 
 PATIENCE = 15.0
 """Seconds within which all brokers must know of a new topic."""
@@ -126,6 +130,7 @@ def _settings(kind: str, kafka: Kafka, stream: Stream, events: _Found | None) ->
         settings["min.insync.replicas"] = "2"
     if kind == "state":
         settings |= {"min.cleanable.dirty.ratio": "0.1", "segment.bytes": str(STATE_SEGMENT)}
+        settings["max.message.bytes"] = str(STATE_MESSAGE)
     elif kind == "labelled":
         settings |= {"retention.ms": str(_retention(stream)), "retention.bytes": "-1"}
     elif kind == "dead_letters" and events is not None and "max.message.bytes" in events.settings:
@@ -178,6 +183,11 @@ def _wrong_settings(
     policy = {part.strip() for part in settings["cleanup.policy"].split(",")}
     if kind == "state" and policy != {"compact"}:
         yield f"cleanup.policy is {settings['cleanup.policy']}, must be compact, or the state is deleted: alter it"
+    if kind == "state" and int(settings["max.message.bytes"]) < LARGEST:
+        yield (
+            f"takes messages of {settings['max.message.bytes']} bytes, must take {LARGEST}, or no checkpoint fits: "
+            "alter max.message.bytes"
+        )
     if kind != "state" and "compact" in policy:
         yield f"cleanup.policy is {settings['cleanup.policy']}, must be delete, or records with one key go: alter it"
     if kind == "labelled":

@@ -295,7 +295,7 @@ def test_a_state_that_another_key_has_sealed_is_refused(replays: Replays, folder
     key.write_bytes(kept)
     assert ended == 2
     assert error.startswith("StateError: ")
-    assert "not sealed with this machine's key" in error
+    assert "not sealed with our key" in error
     assert "\n" not in error
     assert replays.finish("other-key") == replays.expected("labels at once")
 

@@ -32,7 +32,7 @@ def test_a_single_changed_bit_is_noticed(payload: bytes, bit: int) -> None:
 def test_a_seal_is_good_for_its_own_place_only() -> None:
     sealed = seal(KEY, "spam/0/1", b"state")
     for place in ("spam/0/2", "spam/1/1", "fraud/0/1", "", "spam/0/1/"):
-        with pytest.raises(StateError, match="not sealed with this machine's key"):
+        with pytest.raises(StateError, match="not sealed with our key"):
             unseal(KEY, place, sealed)
 
 

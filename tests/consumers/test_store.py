@@ -125,7 +125,7 @@ def test_another_key_opens_nothing(opened: Open) -> None:
     begin(opened()).close()
     store = opened(key=b"x" * 32)
     for ask in (lambda: store.get("resolved"), store.checkpoint):
-        with pytest.raises(StateError, match="not sealed with this machine's key"):
+        with pytest.raises(StateError, match="not sealed with our key"):
             ask()
 
 

@@ -79,7 +79,7 @@ def test_a_state_sealed_with_a_lost_key_is_made_anew_and_without_its_key_so_is_t
     seal.make_key(lost)
     with world.open() as opened:
         assert not upkeep.inspect(opened)
-        assert "not sealed with this machine's key" in capsys.readouterr().out
+        assert "not sealed with our key" in capsys.readouterr().out
         assert opened.old_baseline() is None
         rebuilding.rebuild(opened, "committed", lambda: warm_up("s", world.stream, rows).models, no_question)
         assert version in capsys.readouterr().out

@@ -412,7 +412,7 @@ def test_the_first_key_seals_and_the_others_open(life):
     life.live(70, 80, checkpoint=True)
     life.live(80, 90, checkpoint=True)
     assert recover(life, keys=[OTHER])[0].digest() == life.task.digest()
-    with pytest.raises(StateError, match="not sealed with this machine's key"):
+    with pytest.raises(StateError, match="not sealed with our key"):
         recover(life, keys=[KEY])
 
 

@@ -62,6 +62,7 @@ def test_each_topic_is_set_for_what_it_holds(cluster, admin, stream_name):
         configs(admin, f"{stream_name}.{n}") for n in ("state", "labelled", "dead-letters", "events")
     )
     assert state["cleanup.policy"] == "compact"
+    assert state["max.message.bytes"] == "1048588"
     assert (state["min.cleanable.dirty.ratio"], state["segment.bytes"]) == ("0.1", str(64 * 2**20))
     assert (log["retention.ms"], log["retention.bytes"], log["cleanup.policy"]) == (str(DAY), "-1", "delete")
     assert int(dead["max.message.bytes"]) == int(events["max.message.bytes"]) + 65_536
@@ -88,6 +89,7 @@ def test_a_check_makes_nothing_and_says_what_makes_it(cluster, stream_name):
         ("labels", 4, {}, "events and labels must have equally many"),
         ("state", 1, {}, "cleanup.policy is delete, must be compact"),
         ("state", 1, {"cleanup_policy": "compact,delete"}, "must be compact"),
+        ("state", 1, {"cleanup_policy": "compact", "max_message_bytes": "500000"}, "500000 bytes, must take 851968"),
         ("events", 1, {"cleanup_policy": "compact"}, "cleanup.policy is compact, must be delete"),
         ("labelled", 1, {"retention_ms": str(DAY)}, f"retention.ms is {DAY}, must be {90 * DAY} or -1"),
         ("labelled", 1, {"retention_ms": "-1", "retention_bytes": "1000000"}, "retention.bytes is 1000000, must be -1"),
