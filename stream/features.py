@@ -24,13 +24,10 @@ Row = dict[str, Any]
 ModelInput = dict[str | int, float]
 
 LARGEST = 1e30
-"""A number further from 0 is a fault: its square would soon be none that a model can work with."""
+"""A number further from 0 is no measurement: scikit-learn's trees take no larger one than fits into 32 bits."""
 
 TEXT = "text"
 """The frame's column of all text fields joined; numbers and categories keep their own names."""
-
-LARGEST = 1e100
-"""A number beyond this is no measurement: its square, in a running variance, would be infinite, and the model lost."""
 
 
 class FeatureExtractor:

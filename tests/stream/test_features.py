@@ -66,6 +66,7 @@ def test_known_hashes_stay_what_they_are():
         ({"size": "NaN"}, "size"),
         ({"size": "1e999"}, "size"),
         ({"size": 10**400}, "size"),
+        ({"size": -1.1e30}, "size"),
         ({"city": {"a": 1}}, "city"),
         ({"day": [1]}, "day"),
     ],
@@ -78,7 +79,7 @@ def test_a_value_of_the_wrong_kind_is_refused_by_name(fields, name):
 
 
 @pytest.mark.parametrize(
-    ("written", "number"), [(3, 3.0), ("3", 3.0), (" 2.5 ", 2.5), (True, 1.0), ("", None), (None, None)]
+    ("written", "number"), [(3, 3.0), ("3", 3.0), (" 2.5 ", 2.5), (-1e30, -1e30), (True, 1.0), ("", None), (None, None)]
 )
 def test_numbers_are_read_however_they_are_written(written, number):
     assert extractor.row({"size": written})["size"] == number
