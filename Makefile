@@ -26,8 +26,10 @@ check: .venv/dev.stamp  ## style, types, layers
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-logo
 
-chaos: .venv/dev.stamp  ## kill what can be killed, under load, for some 20 minutes; make test does some of it
-	@ROTWATCH_CHAOS=long ROTWATCH_REQUIRE_KAFKA=1 $(PY) -m pytest -o timeout=3600 tests/chaos $(ARGS)
+# What befalls workers under load, and what befalls brokers, networks, topics, disks and checkpoints.
+CHAOS = tests/chaos $(patsubst %,tests/consumers/kafka/test_%.py,full_disk hazards load recovery)
+chaos: .venv/dev.stamp  ## kill what can be killed, under load, for some 25 minutes; make test does some of it
+	@ROTWATCH_CHAOS=long ROTWATCH_REQUIRE_KAFKA=1 $(PY) -m pytest -o timeout=3600 $(CHAOS) $(ARGS)
 
 bench-%: .venv/run.stamp  ## one measurement, e.g. make bench-overhead
 	@$(PY) -m bench.$(subst -,_,$*) $(ARGS)

@@ -6,8 +6,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
+from msgspec import Struct
 
 from consumers.retries import MOST_PAUSE
 
@@ -18,6 +20,9 @@ PARENT = "ROTWATCH_PARENT"
 
 NO_USE = 2
 """The exit code of an error that another try does not mend."""
+
+LIVED_LONG = 300.0
+"""Seconds; when a worker that has lived for so long dies, that is no part of a loop of crashes."""
 
 
 def stopping() -> Callable[[], bool]:
@@ -35,42 +40,80 @@ def stopping() -> Callable[[], bool]:
     return lambda: bool(asked) or (parent > 0 and os.getppid() != parent)
 
 
+class Seat(Struct):
+    """Where worker ``index`` sits: its process while it lives, and how often it has died since one lived for long."""
+
+    index: int
+    process: subprocess.Popen[bytes] | None = None
+    began: float = 0.0
+    failures: int = 0
+    due: float = 0.0
+
+
 def run(workers: int, metrics_port: int | None) -> int:
     """Run this very command in so many processes until stopped; gives the exit code.
 
     A worker that dies is started again, with growing pauses; one that ends with an error in the settings ends all.
-    Worker i serves its metrics on ``metrics_port`` + i.
+    Worker i serves its metrics on ``metrics_port`` + i. The code is that of the first that did not end in order.
     """
     stop = stopping()
     command = _single(sys.argv)
-    running: dict[int, subprocess.Popen[bytes]] = {}
-    failures = dict.fromkeys(range(workers), 0)
-    due = dict.fromkeys(range(workers), 0.0)
+    seats = [Seat(index) for index in range(workers)]
     code = 0
-    while not stop() and not code:
-        for index in range(workers):
-            process = running.get(index)
-            if process is None:
-                if time.monotonic() >= due[index]:
-                    running[index] = _start(command, index, metrics_port)
-                continue
-            ended = process.poll()
-            if ended is None:
-                continue
-            del running[index]
-            if ended == NO_USE:
-                code = ended
-                break
-            failures[index] += 1
-            pause = min(MOST_PAUSE, 0.5 * 2 ** min(failures[index], 10))
-            due[index] = time.monotonic() + pause
-            log.error("worker died; starting another", worker=index, code=ended, pause_seconds=pause)
-        time.sleep(0.1)
-    for process in running.values():
+    with suppress(KeyboardInterrupt):  # asked twice before the workers could be asked once: that was once
+        while not stop() and not code:
+            for seat in seats:
+                code = code or _look_after(seat, command, metrics_port)
+            time.sleep(0.1)
+    undrained = _drain(seats)
+    return code or undrained
+
+
+def _look_after(seat: Seat, command: list[str], metrics_port: int | None) -> int:
+    """Start a worker that is to live and does not; gives NO_USE where that is of no use."""
+    now = time.monotonic()
+    if seat.process is None:
+        if now >= seat.due:
+            seat.process, seat.began = _start(command, seat.index, metrics_port), now
+        return 0
+    ended = seat.process.poll()
+    if ended is None:
+        return 0
+    seat.process = None
+    if ended == NO_USE:
+        return NO_USE
+    seat.failures = 1 if now - seat.began >= LIVED_LONG else seat.failures + 1
+    pause = min(MOST_PAUSE, 0.5 * 2 ** min(seat.failures, 10))
+    seat.due = now + pause
+    log.error("worker died; starting another", worker=seat.index, code=ended, pause_seconds=pause)
+    return 0
+
+
+def _drain(seats: list[Seat]) -> int:
+    """Let all end; gives the exit code of the first that did not do so in order, as a shell would, 0 of none."""
+    living = [(seat.index, seat.process) for seat in seats if seat.process is not None]
+    _ask(living)
+    try:
+        return next(filter(None, [_end(index, process) for index, process in living]), 0)
+    except KeyboardInterrupt:  # asked again: so are they
+        _ask(living)
+        for index, process in living:
+            _end(index, process)
+        raise
+
+
+def _ask(living: list[tuple[int, subprocess.Popen[bytes]]]) -> None:
+    for _, process in living:
         process.terminate()
-    for process in running.values():
-        process.wait()
-    return code
+
+
+def _end(index: int, process: subprocess.Popen[bytes]) -> int:
+    ended = process.wait()
+    # One that SIGTERM itself has killed was still starting: it had begun nothing that could be drained.
+    if ended in (0, -signal.SIGTERM):
+        return 0
+    log.error("worker has not drained", worker=index, code=ended)
+    return ended if ended > 0 else 128 - ended
 
 
 def _single(argv: list[str]) -> list[str]:

@@ -43,6 +43,9 @@ log = structlog.get_logger()
 MOST_SKIPS = 10
 """A task stops at this many skips among its last 1,000 inputs: a broken model must not drain the stream."""
 
+LONG = 60.0
+"""Seconds of feeding that are told of: models are not expected to take so long, even over a whole batch."""
+
 
 class Worker:
     """Runs tasks over a transport until it is stopped or their inputs end.
@@ -193,6 +196,12 @@ class Worker:
         if not of_time(batch):
             # Known even if the commit comes too late: the next batch must not be as large again.
             self.pace.took(len(batch.inputs), seconds)
+            if seconds > LONG:
+                log.warning(
+                    "feeding took long; whoever has not been heard of for 300 s loses its tasks, and feeds them again",
+                    inputs=len(batch.inputs),
+                    seconds=round(seconds),
+                )
         return outputs, seconds
 
     def _commit(self, task: str, batch: Batch, outputs: Outputs, fed: float) -> Underway:

@@ -229,21 +229,30 @@ class Group:
     def close(self) -> None:
         """Leave the group: others have the partitions at once."""
         consumer, self._consumer = self._consumer, None
-        if consumer is not None and not self._deadline.overdue:
-            try:
-                self._deadline.call(5.0, consumer.close, autocommit=False, timeout_ms=3000)
-            except Exception as error:  # noqa: BLE001 - it is given up in any case
-                log.debug("consumer not closed in order", group=self.group, reason=repr(error))
+        if consumer is not None:
+            self._let_go(consumer)
         self._deadline.close()
+
+    def _let_go(self, consumer: KafkaConsumer) -> None:
+        if self._deadline.overdue:
+            return  # it answers no more
+        try:
+            self._deadline.call(5.0, consumer.close, autocommit=False, timeout_ms=3000)
+        except Exception as error:  # noqa: BLE001 - it is given up in any case
+            log.debug("consumer not closed in order", group=self.group, reason=repr(error))
 
     def _open(self) -> KafkaConsumer:
         if self._consumer is None:
             consumer = self._call(CALL, open_client, KafkaConsumer, **self._settings)
             self._marks.consumer = consumer
-            self._call(0, consumer.subscribe, self.topics, listener=self._marks)
-            for topic in self.topics:
-                # A leader that joins before it knows the partitions gives none away, and has to join again.
-                self._call(CALL, consumer.partitions_for_topic, topic)
+            try:
+                self._call(0, consumer.subscribe, self.topics, listener=self._marks)
+                for topic in self.topics:
+                    # A leader that joins before it knows the partitions gives none away, and has to join again.
+                    self._call(CALL, consumer.partitions_for_topic, topic)
+            except BaseException:
+                self._let_go(consumer)
+                raise
             self._consumer = consumer
         return self._consumer
 

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from consumers.kafka.commit import Committer
 from consumers.kafka.intake import Intake
+from consumers.kafka.losses import Loss
 from consumers.kafka.placement import Placement
 from consumers.kafka.recovery import Recoverer, Standing
 
@@ -16,7 +17,8 @@ class Held(Struct):
 
     ``underway``: the commit whose end has not been asked for. ``fed_at``: when it was last given inputs. ``waiting``:
     since when a side is waited for; ``asked``: when the broker said that a side has no more. ``lost_at``: when it was
-    fenced off. All by the monotonic clock.
+    fenced off. All by the monotonic clock. ``owed``: what its recovery could not feed again, until a commit has told.
+    ``refused``: why it cannot be taken up as it was given to us.
     """
 
     placed: Placement
@@ -29,6 +31,8 @@ class Held(Struct):
     waiting: dict[int, float] = {}
     asked: dict[int, float] = {}
     lost_at: float | None = None
+    owed: list[Loss] = []
+    refused: str = ""
 
     @property
     def task(self) -> str:

@@ -19,7 +19,7 @@ from consumers.kafka.recovery import Standing
 from consumers.kafka.roles import Decoder
 from consumers.kafka.tenancy import Tenancy
 from consumers.transport import Arrived, Notice
-from stream.errors import StateError, Unavailable
+from stream.errors import Unavailable
 from stream.records import Lost
 
 log = structlog.get_logger()
@@ -123,8 +123,9 @@ class Inflow:
                 continue
             committed = held.standing.place
             if any(at < done for at, done in zip(held.intake.place.offsets, committed.offsets, strict=True)):
-                held.intake = Intake(held.intake.decode, committed.copy(), ordered=held.intake.ordered)
                 self.group.seek(dict(zip(held.inputs, committed.offsets, strict=True)))
+                held.intake = Intake(held.intake.decode, committed.copy(), ordered=held.intake.ordered)
+                held.intake.owe(held.owed)
 
     def _batches(self, most: int) -> list[Arrived]:
         found = []
@@ -143,22 +144,26 @@ class Inflow:
         tps = [tp for arg in error.args if isinstance(arg, dict) for tp in arg]
         try:
             begins = self.group.begins(tps)
+            for tp in tps:
+                self._go_on(tp, begins[tp])
         except Unavailable as why:
             self.outage.goes_on(why, self.tenancy.given, 0.0)  # the next poll meets the same gap again
+
+    def _go_on(self, tp: TopicPartition, begin: int) -> None:
+        held, side = self.tenancy.of.get(tp, (None, 0))
+        if held is None or held.intake is None or held.refused:
+            self.group.pause([tp])  # nobody reads it now
             return
-        for tp in tps:
-            held, side = self.tenancy.of.get(tp, (None, 0))
-            if held is None or held.intake is None:
-                continue
-            last = held.intake.sides[side].last
-            position = max(held.intake.place.offsets[side], 0 if last is None else last + 1)
-            if begins[tp] < position:
-                raise StateError(
-                    f"{tp.topic}-{tp.partition} ends before offset {position}, which was read before: it has been made "
-                    "anew. See rotwatch state reset"
-                )
-            skip_deleted(held, side, position, begins[tp])
-            self.group.seek({tp: begins[tp]})
+        last = held.intake.sides[side].last
+        position = max(held.intake.place.offsets[side], 0 if last is None else last + 1)
+        if begin < position:
+            held.refused = (
+                f"{tp.topic}-{tp.partition} ends before offset {position}, which was read before: it has been made "
+                "anew. See rotwatch state reset"
+            )
+            return
+        skip_deleted(held, side, position, begin)
+        self.group.seek({tp: begin})
 
 
 def skip_deleted(held: Held, side: int, position: int, begin: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from consumers.kafka.journal import LOST, TICK, Entry, runs
+from consumers.kafka.losses import Loss
 from consumers.transport import Batch
 from stream.records import Event, Input, Label, Labelled, Lost, Skip, Tick
 
@@ -38,7 +39,7 @@ class Place(Struct):
             # What is behind may have been said to be lost before what was fetched was fed.
             self.offsets[side] = max(self.offsets[side], record.offset + 1)
         elif isinstance(made, Lost):
-            # What a recovery could not feed again lies behind the place.
+            # What a recovery could not feed again lies before the place.
             self.offsets[LOST - side] = max(self.offsets[LOST - side], made.last + 1)
         time = believed(made)
         if time is not None and time > self.clock:
@@ -46,18 +47,26 @@ class Place(Struct):
 
 
 class Mark(Struct):
-    """Where a batch's inputs came from: the side and the record of each, and the places before and behind."""
+    """Where a batch's inputs came from: the side and the record of each, and the places before and behind.
+
+    ``skips`` and ``lost`` by place in the batch: why an input is skipped, and what was lost, skipped or not.
+    """
 
     sides: list[int]
     records: list[Record]
     begin: Place
     end: Place
     skips: dict[int, str]
+    lost: dict[int, Lost]
+
+    def losses(self) -> list[Loss]:
+        """What the batch tells of as lost."""
+        return [(LOST - self.sides[place], lost) for place, lost in self.lost.items()]
 
     def entry(self, number: int, inputs: Sequence[Input], code: str) -> Entry:
         """What the journal keeps of it."""
         ticks = {i: r.time for i, r in enumerate(inputs) if type(r) is Tick}
-        lost = {i: (r.source, r.first, r.last) for i, r in enumerate(inputs) if type(r) is Lost}
+        lost = {i: (r.source, r.first, r.last) for i, r in self.lost.items()}
         ahead = [i for i, r in enumerate(inputs) if isinstance(r, Event | Label) and r.ahead]
         begin, end = self.begin.offsets, self.end.offsets
         return Entry(number, begin, end, runs(self.sides), self.end.clock, code, ticks, lost, self.skips, ahead)
@@ -70,7 +79,8 @@ CHUNK = 1_024
 class Side(Struct):
     """One partition's fetched records: decoded ones, each with the time by which it is merged, and behind them others.
 
-    ``size`` is in bytes, ``fetched`` in records, both of all of them; ``last`` is the offset of the last.
+    What was lost between two of them has its place there, without a record. ``size`` is in bytes, ``fetched`` in
+    records, both of all of them; ``last`` is the last offset that is accounted for.
     """
 
     queue: deque[tuple[float, Input, Record]]
@@ -91,7 +101,7 @@ class Intake:
         self.ordered = ordered
         self.sides = [Side(deque(), deque(), float("-inf")) for _ in place.offsets]
         self._come: deque[int] = deque()
-        self._lost: list[tuple[int, Lost]] = []
+        self._owed: list[Loss] = []
 
     @property
     def fetched(self) -> int:
@@ -103,6 +113,10 @@ class Intake:
         if not records:
             return
         own = self.sides[side]
+        if records[0].offset < self.place.offsets[side]:  # fed already: nothing comes twice, whoever has sought where
+            records = [record for record in records if record.offset >= self.place.offsets[side]]
+            if not records:
+                return
         own.raw.extend(records[at : at + CHUNK] for at in range(0, len(records), CHUNK))
         own.size += sum(len(record.value or b"") for record in records)
         own.fetched += len(records)
@@ -129,8 +143,18 @@ class Intake:
         return True
 
     def lose(self, side: int, lost: Lost) -> None:
-        """Retention has deleted what comes next on a side: say so with the next batch, and go on behind it."""
-        self._lost.append((side, lost))
+        """Retention has deleted what comes next on a side: say so behind what has been fetched, and go on behind it."""
+        while self._decode(side):
+            pass
+        own = self.sides[side]
+        own.queue.append((own.time, lost, None))
+        own.last = lost.last
+        if not self.ordered:
+            self._come.append(side)
+
+    def owe(self, losses: Sequence[Loss]) -> None:
+        """What a recovery could not feed again, and nothing else: say so first of all. It lies before the place."""
+        self._owed = list(losses)
 
     def take(self, most: int, wait_for: Callable[[int], bool], tick: float | None = None) -> Batch | None:
         """The next inputs, up to ``most``; None where there are none, or some side must be waited for.
@@ -139,9 +163,9 @@ class Intake:
         there is nothing else.
         """
         taken = _Taken(self.place)
-        for side, lost in self._lost:
+        for side, lost in self._owed:
             taken.add(LOST - side, lost, None)
-        self._lost = []
+        self._owed = []
         if self.ordered:
             self._merge(most, taken, wait_for)
         else:
@@ -179,6 +203,9 @@ class Intake:
     def _move(self, place: int, taken: "_Taken") -> None:
         side = self.sides[place]
         _, made, record = side.queue.popleft()
+        if record is None:
+            taken.add(LOST - place, made, None)
+            return
         side.size -= len(record.value or b"")
         side.fetched -= 1
         taken.add(place, made, record)
@@ -193,15 +220,18 @@ class _Taken:
         self.inputs: list[Input] = []
         self.sides: list[int] = []
         self.records: list[Record] = []
+        self.lost: dict[int, Lost] = {}
 
     def add(self, side: int, made: Input, record: Record) -> None:
+        if side <= LOST:
+            self.lost[len(self.inputs)] = made  # type: ignore[assignment] # its side says so
         self.inputs.append(made)
         self.sides.append(side)
         self.records.append(record)
         self.end.advance(side, made, record)
 
     def batch(self, skips: dict[int, str] | None = None) -> Batch:
-        return Batch(self.inputs, Mark(self.sides, self.records, self.begin, self.end, skips or {}))
+        return Batch(self.inputs, Mark(self.sides, self.records, self.begin, self.end, skips or {}, self.lost))
 
 
 def split(batch: Batch) -> tuple[Batch, Batch]:
@@ -217,6 +247,7 @@ def split(batch: Batch) -> tuple[Batch, Batch]:
         first.end,
         mark.end,
         {place - half: reason for place, reason in mark.skips.items() if place >= half},
+        {place - half: lost for place, lost in mark.lost.items() if place >= half},
     )
     return (
         first.batch({place: reason for place, reason in mark.skips.items() if place < half}),
@@ -234,7 +265,7 @@ def skip(batch: Batch, source: str, reason: str) -> Batch:
         skipped = Skip(source, reason, record.offset, record.value or b"")
     end = mark.begin.copy()
     end.advance(mark.sides[0], skipped if record is not None else made, record)
-    return Batch([skipped], Mark(mark.sides, mark.records, mark.begin, end, {0: reason}))
+    return Batch([skipped], Mark(mark.sides, mark.records, mark.begin, end, {0: reason}, mark.lost))
 
 
 def believed(made: Input) -> float | None:

@@ -30,7 +30,8 @@ class Entry(Struct, frozen=True, array_like=True):
 
     ``begin`` and ``end``: the position before and behind the batch, a side (one of the task's partitions, in the
     transport's order). ``runs``: side, count, side, count... ``ticks``, ``lost``, ``skips``: by place in the batch.
-    ``ahead``: places of records whose time was not believed. ``clock``: the greatest believed time so far.
+    What was lost is there too if it was skipped, for the positions; a tick that was skipped is not. ``ahead``: places
+    of records whose time was not believed. ``clock``: the greatest believed time so far.
     """
 
     number: int

@@ -37,13 +37,10 @@ class Journalled:
             ahead = set(entry.ahead)
             last = list(entry.begin)
             for index, side in enumerate(sides(entry.runs)):
-                if side == TICK:
-                    inputs.append(Tick(entry.ticks[index]))
-                    continue
-                if side <= LOST:
-                    source, first, behind = entry.lost[index]
-                    inputs.append(Lost(source, first, behind))
-                    last[LOST - side] = max(last[LOST - side], behind + 1)
+                if side < 0:
+                    inputs.append(self._no_record(entry, index, side))
+                    if side <= LOST:
+                        last[LOST - side] = max(last[LOST - side], entry.lost[index][2] + 1)
                     continue
                 while not queues[side]:
                     tp, records = next(fetched, (None, []))
@@ -56,6 +53,11 @@ class Journalled:
             if last != entry.end:
                 raise self._differs(entry)
             yield Batch(inputs, None)
+
+    def _no_record(self, entry: Entry, index: int, side: int) -> Input:
+        if index in entry.skips:
+            return Skip("ticks", entry.skips[index])  # as intake.skip made it
+        return Tick(entry.ticks[index]) if side == TICK else Lost(*entry.lost[index])
 
     def _input(self, entry: Entry, index: int, side: int, record: Any, decode: Decode, *, ahead: bool) -> Input:
         if index in entry.skips:

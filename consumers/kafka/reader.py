@@ -15,6 +15,9 @@ from stream.errors import Unavailable
 PATIENCE = 30.0
 """Seconds without any progress after which a read is given up."""
 
+SOON = 2.0
+"""Seconds within which the transactions that are open on a partition must end; one at work commits in less."""
+
 
 class Reader:
     """Reads ranges, one after the other; raises Unavailable where the broker does not answer."""
@@ -42,6 +45,34 @@ class Reader:
         begin = self._call(consumer.beginning_offsets, partitions, timeout_ms=int(PATIENCE * 1000))
         end = self._call(consumer.end_offsets, partitions, timeout_ms=int(PATIENCE * 1000))
         return {tp: (begin[tp], end[tp]) for tp in partitions}
+
+    def settled(self, tp: TopicPartition) -> tuple[int, int]:
+        """As bounds, once all that the partition holds now is committed or aborted.
+
+        Raises Unavailable while a transaction stays open: whoever has died in one holds back what others committed.
+        """
+        wanted = self._end(tp)
+        deadline = time.monotonic() + SOON
+        while True:
+            begin, end = self.bounds([tp])[tp]
+            if end >= wanted:
+                return begin, end
+            if time.monotonic() > deadline:
+                raise Unavailable(
+                    f"{tp.topic}-{tp.partition}: a transaction is open from offset {end} on, and what lies behind "
+                    "cannot be read until it ends; of a process that died, the broker ends it"
+                )
+            time.sleep(0.05)
+
+    def _end(self, tp: TopicPartition) -> int:
+        """The end of a partition, open transactions included."""
+        # By a client of its own: of what has not changed since it was last fetched, brokers tell a client nothing.
+        consumer = self._call(open_client, KafkaConsumer, **{**self._settings, "isolation_level": "read_uncommitted"})
+        try:
+            found: dict[TopicPartition, int] = self._call(consumer.end_offsets, [tp], timeout_ms=int(PATIENCE * 1000))
+        finally:
+            self._let_go(consumer)
+        return found[tp]
 
     def read(self, ranges: Mapping[TopicPartition, tuple[int, int]]) -> Iterator[tuple[TopicPartition, list[Any]]]:
         """Records of the offsets from first on up to, not including, last; in order within each partition.
@@ -79,10 +110,14 @@ class Reader:
     def close(self) -> None:
         """Let the connection go."""
         consumer, self._consumer = self._consumer, None
-        if consumer is not None and not self._deadline.overdue:
+        if consumer is not None:
+            self._let_go(consumer)
+        self._deadline.close()
+
+    def _let_go(self, consumer: KafkaConsumer) -> None:
+        if not self._deadline.overdue:
             with suppress(Overdue, kafka_errors.KafkaError):  # nothing is lost with a reader
                 self._deadline.call(5.0, consumer.close)
-        self._deadline.close()
 
     def _open(self) -> KafkaConsumer:
         if self._deadline.overdue:

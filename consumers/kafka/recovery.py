@@ -11,13 +11,13 @@ from msgspec.structs import replace
 from consumers.kafka.intake import Decode, Place
 from consumers.kafka.journal import Entry
 from consumers.kafka.journalled import Journalled
+from consumers.kafka.losses import Loss, not_replayed, told, without
 from consumers.kafka.placement import Placement
 from consumers.kafka.reader import Reader
 from consumers.kafka.state import Blob, Found, Manifest, Pointer, StateKeys, body_name, found
 from consumers.runtime import Runtime
 from consumers.transport import Loaded
 from stream.errors import StateError
-from stream.records import Lost
 
 log = structlog.get_logger()
 
@@ -63,23 +63,19 @@ class Recoverer:
 
         Raises StateError where the offsets were not committed by rotwatch, or for another number of partitions.
         """
-        first = committed[self.inputs[0]]
-        if first is None:
+        known = [at for tp in self.inputs if (at := committed[tp]) is not None]
+        if not known:
             return self._search()
-        said = found(first[1])
+        if len(known) < len(self.inputs):
+            tp = next(tp for tp in self.inputs if committed[tp] is None)
+            raise StateError(
+                f"{self.keys.place}: the group has lost its offset of {tp.topic}-{tp.partition}, and not the "
+                "others'; has the topic been made anew? See rotwatch state reset"
+            )
+        said = found(known[0][1])
         self._same_partitions(said.partitions)
-        offsets = []
-        for tp in self.inputs:
-            at = committed[tp]
-            if at is None:
-                raise StateError(
-                    f"{self.keys.place}: the group has lost its offset of {tp.topic}-{tp.partition}, and not the "
-                    "others'; has the topic been made anew? See rotwatch state reset"
-                )
-            offsets.append(at[0])
-        return Standing(
-            said.number, Place(offsets, NEVER if said.clock is None else said.clock), list(said.generations), {}
-        )
+        place = Place([offset for offset, _ in known], NEVER if said.clock is None else said.clock)
+        return Standing(said.number, place, list(said.generations), {})
 
     def begins_with(self, committed: Mapping[TopicPartition, tuple[int, str] | None]) -> None:
         """See that a task may begin anew beside the other tasks, by their offsets.
@@ -110,7 +106,7 @@ class Recoverer:
 
     def _search(self) -> Standing:
         """The newest state there is, by reading all of it."""
-        begin, end = self.reader.bounds([self.state])[self.state]
+        begin, end = self.reader.settled(self.state)
         manifests: dict[int, tuple[Manifest, int]] = {}
         journal: dict[bytes, Any] = {}
         refused = ""
@@ -146,17 +142,17 @@ class Recoverer:
         log.warning("the group's offsets are gone; going on by the state topic", task=self.keys.place)
         return replace(standing, generations=pointers)
 
-    def load(self, standing: Standing, decode: Decode) -> tuple[Loaded, list[tuple[int, Lost]]]:
+    def load(self, standing: Standing, decode: Decode) -> tuple[Loaded, list[Loss]]:
         """The newest authentic checkpoint and the batches since; and the inputs of these that retention has deleted.
 
         Raises StateError where there are checkpoints and none can be used, or the journal does not lead to the
-        standing.
+        standing; Unavailable while another's open transaction hides what is needed.
         """
         if not standing.generations:
             if standing.number:
                 raise StateError(f"{self.keys.place}: {standing.number} batches were committed, but no checkpoint")
             return Loaded(None, {}, []), []
-        _, end = self.reader.bounds([self.state])[self.state]
+        end = self._reach(standing.generations[-1].manifest)
         refused = ""
         while standing.generations:
             pointer = standing.generations[-1]
@@ -169,8 +165,12 @@ class Recoverer:
                 standing.generations.pop()  # the next checkpoint takes its place
                 continue
             standing.manifests = {manifest.generation: manifest, **self.manifests(standing.generations[:-1])}
+            # What is missing may lie behind a transaction that another role's task has left open in this partition.
+            if sum(map(self.keys.is_entry, after)) < standing.number - manifest.number:
+                after += self._state(end, self.reader.settled(self.state)[1])
             entries = list(self._entries(after, manifest.number, standing.number))
-            entries, lost = self._there(entries, manifest, standing)
+            self._unbroken(entries, manifest, standing)
+            entries, lost = self._there(entries, manifest)
             if entries and entries[0].code != self.code:
                 log.warning("the journal was written by other code than what it is fed to now", task=self.keys.place)
             return Loaded(body, segments, self.journalled.batches(entries, decode)), lost
@@ -188,16 +188,15 @@ class Recoverer:
 
     def checkpoint(self, pointer: Pointer) -> tuple[Manifest, bytes, dict[str, bytes]]:
         """A generation's manifest, body and segments; raises StateError where it is not authentic and whole."""
+        self._reach(pointer.manifest)
         manifest, body, segments, _ = self._checkpoint(pointer, pointer.manifest + 1)
         return manifest, body, segments
-
-    def first_number(self, pointer: Pointer) -> int:
-        """The batch behind which a generation was taken."""
-        return self.manifests([pointer])[pointer.generation].number
 
     def manifests(self, pointers: Sequence[Pointer]) -> dict[int, Manifest]:
         """The manifests of older generations, as far as they can be read: they say which segments go with them."""
         found: dict[int, Manifest] = {}
+        if pointers:
+            self._reach(max(pointer.manifest for pointer in pointers))
         for pointer in pointers:
             try:
                 for record in self._state(pointer.manifest, pointer.manifest + 1):
@@ -223,6 +222,11 @@ class Recoverer:
                 group = []
         return found
 
+    def _reach(self, offset: int) -> int:
+        """The end of what can be read of the state, which an offset must lie before; see Reader.settled."""
+        _, end = self.reader.bounds([self.state])[self.state]
+        return end if end > offset else self.reader.settled(self.state)[1]
+
     def _state(self, first: int, end: int) -> Iterator[Any]:
         for _, records in self.reader.read({self.state: (first, end)}):
             yield from records
@@ -242,10 +246,35 @@ class Recoverer:
         if last is not None and number != last:
             raise StateError(f"{self.keys.place}: the journal ends with {number}, but {last} was committed")
 
-    def _there(
-        self, entries: list[Entry], manifest: Manifest, standing: Standing
-    ) -> tuple[list[Entry], list[tuple[int, Lost]]]:
-        """The entries behind the last one of which retention has deleted inputs, and what has been deleted."""
+    def _unbroken(self, entries: Sequence[Entry], manifest: Manifest, standing: Standing) -> None:
+        """Raises StateError where the journal does not lead from the checkpoint to the offsets, an entry to the next.
+
+        Offsets that somebody has set by hand would leave inputs out, or bring them twice.
+        """
+        at = manifest.offsets
+        for entry in entries:
+            if entry.begin != at:
+                raise StateError(
+                    f"{self.keys.place}: journal entry {entry.number} does not begin where {at} was reached"
+                )
+            at = entry.end
+        self.stands(at, standing)
+
+    def stands(self, at: Sequence[int], standing: Standing) -> None:
+        """Raises StateError where the group's offsets are not those behind the last batch."""
+        for tp, reached, said in zip(self.inputs, at, standing.place.offsets, strict=True):
+            if reached != said:
+                raise StateError(
+                    f"{self.keys.place}: the group's offset of {tp.topic}-{tp.partition} is {said}, and the last batch "
+                    f"ended at {reached}; has somebody set it by hand? rotwatch state reset --from committed begins "
+                    "anew there"
+                )
+
+    def _there(self, entries: list[Entry], manifest: Manifest) -> tuple[list[Entry], list[Loss]]:
+        """The entries behind the last one of which retention has deleted inputs, and what has been deleted.
+
+        What an earlier recovery found, and a batch behind has told, is not told again.
+        """
         if not entries:
             return entries, []
         begins = self.reader.bounds(self.inputs)
@@ -256,15 +285,12 @@ class Recoverer:
                 gone = index + 1
         if not gone:
             return entries, []
-        behind = entries[gone - 1].end
-        lost = [
-            (side, Lost(self.sources[side], manifest.offsets[side], behind[side] - 1))
-            for side in range(len(self.inputs))
-            if behind[side] > manifest.offsets[side]
-        ]
-        log.error(
-            "inputs that the checkpoint had not learned from are deleted: what they taught is lost",
-            task=self.keys.place,
-            lost=[f"{loss.source} {loss.first}..{loss.last}" for _, loss in lost],
-        )
-        return entries[gone:], lost
+        fed, entries = entries[:gone], entries[gone:]
+        lost = without(not_replayed(self.sources, manifest.offsets, fed[-1].end), told(entries))
+        if lost:
+            log.error(
+                "inputs that the checkpoint had not learned from are deleted: what they taught is lost",
+                task=self.keys.place,
+                lost=[f"{loss.source} {loss.first}..{loss.last}" for _, loss in lost],
+            )
+        return entries, lost

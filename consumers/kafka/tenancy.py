@@ -12,7 +12,6 @@ from consumers.kafka.roles import Role
 from consumers.runtime import Runtime
 from consumers.transport import Assigned, Notice, Revoked
 from stream.config import Stream
-from stream.errors import StateError
 
 
 class Tenancy:
@@ -42,7 +41,7 @@ class Tenancy:
         self.given: set[TopicPartition] = set()
 
     def changes(self) -> list[Notice]:
-        """What rebalances have taken and given since this was last asked; raises StateError for half a task."""
+        """What rebalances have taken and given since this was last asked; half a task is refused at its recovery."""
         taken, given = self.group.changes()
         notices: list[Notice] = []
         for held in [held for held in self.owned.values() if taken & set(held.inputs)]:
@@ -52,6 +51,7 @@ class Tenancy:
         for placed in self._tasks_of(self.given):
             if placed.task not in self.owned:
                 held = self.tasks.get(placed.task) or self.make(placed)
+                held.refused = self._amiss(placed)
                 self.tasks[held.task] = self.owned[held.task] = held
                 self.of.update({tp: (held, side) for side, tp in enumerate(held.inputs)})
                 notices.append(Assigned(held.task))
@@ -60,28 +60,39 @@ class Tenancy:
         return notices
 
     def retake(self, wait: float) -> list[Notice]:
-        """Tasks that were fenced off so many seconds ago, and that the group still says are ours.
+        """Tasks that are to be recovered although no rebalance has brought them.
 
-        Whoever took them has let them go, or it was the broker, which gives up a transaction that takes too long.
+        Those that were fenced off so many seconds ago, and that the group still says are ours: whoever took them has
+        let them go, or it was the broker, which gives up a transaction that takes too long. And those at work that are
+        refused now: their recovery says why.
         """
         now = time.monotonic()
         again = [h for h in self.owned.values() if h.lost_at is not None and now - h.lost_at > wait]
+        again += [h for h in self.owned.values() if h.refused and h.intake is not None]
         for held in again:
             held.lost_at = None
+            held.intake = None
         return [Assigned(held.task) for held in again]
 
     def _tasks_of(self, given: set[TopicPartition]) -> list[Placement]:
-        tasks = []
-        for partition in {0} if self.role.whole and given else sorted({tp.partition for tp in given}):
-            placed = placement(self.role, self.name, self.stream, partition)
-            missing = [tp for tp in placed.inputs if tp not in given]
-            if missing:
-                raise StateError(
-                    f"partition {missing[0].partition} of {missing[0].topic} did not come with the task's others: "
-                    f"do all topics have {self.stream.partitions} partitions? See rotwatch topics --stream {self.name}"
+        partitions = {0} if self.role.whole and given else sorted({tp.partition for tp in given})
+        return [placement(self.role, self.name, self.stream, partition) for partition in partitions]
+
+    def _amiss(self, placed: Placement) -> str:
+        """Why a task cannot be taken up with what has been given; empty where it can."""
+        if not self.role.whole and int(placed.task) >= placed.partitions:
+            extra = placed.inputs[0]
+            return (
+                f"{extra.topic} has a partition {extra.partition}, and the stream {placed.partitions} of them: keys "
+                f"have moved between tasks. See rotwatch topics --stream {self.name}"
+            )
+        for tp in placed.inputs:
+            if tp not in self.given:
+                return (
+                    f"partition {tp.partition} of {tp.topic} did not come with the task's others: do all topics have "
+                    f"{placed.partitions} partitions? See rotwatch topics --stream {self.name}"
                 )
-            tasks.append(placed)
-        return tasks
+        return ""
 
     def _release(self, held: Held) -> None:
         self.owned.pop(held.task, None)

@@ -20,6 +20,7 @@ from consumers.kafka.group import Group
 from consumers.kafka.held import Held
 from consumers.kafka.inflow import Inflow, skip_deleted
 from consumers.kafka.intake import Intake, Mark, Place
+from consumers.kafka.losses import Loss, without
 from consumers.kafka.outage import Outage
 from consumers.kafka.outputs import Encoder
 from consumers.kafka.placement import Placement, group_id, placement, state_keys, transactional_id
@@ -32,7 +33,7 @@ from consumers.runtime import Runtime
 from consumers.transport import Batch, Loaded, Notice, Recovery
 from stream.broker import Kafka
 from stream.config import Stream, topic
-from stream.errors import CommitFailed, Fenced, Unavailable
+from stream.errors import CommitFailed, Fenced, StateError, Unavailable
 from stream.records import Outputs
 from stream.snapshot import Snapshot
 
@@ -122,6 +123,8 @@ class KafkaTransport:
         if held is None:
             raise Fenced(f"{task}: is not this worker's any more")
         held.leave()
+        if held.refused:
+            raise StateError(f"{task}: {held.refused}")
         identity = transactional_id(self.role, self.name, held.placed)
         publisher = Publisher(self.connection, identity, self.kafka.transaction_timeout)
         try:
@@ -131,11 +134,14 @@ class KafkaTransport:
                 held.recoverer.begins_with(self.group.committed(self._first_inputs()))
             if held.standing is not None:  # its memory may still be good, and then nothing is loaded
                 same = held.standing.generations == standing.generations
+                if same and standing.generations and held.standing.number == standing.number:
+                    held.recoverer.stands(held.standing.place.offsets, standing)
                 known = held.standing.manifests if same else held.recoverer.manifests(standing.generations)
                 standing.manifests = known
             held.standing = standing
             place = standing.place.copy()
             held.intake = Intake(decode_sides(self.decoder, held.placed.sources), place, ordered=not self.role.whole)
+            held.intake.owe(held.owed)
             self._begin(held, place)
         except (CommitFailed, Unavailable) as error:
             held.intake = None
@@ -164,10 +170,9 @@ class KafkaTransport:
     def _load(self, held: Held, standing: Standing) -> Loaded:
         # One of its own, to which no time is ahead: what was not believed then, the journal says.
         decode = decode_sides(self.role.decoder(self.stream), held.placed.sources)
-        loaded, lost = held.recoverer.load(standing, decode)
-        for side, loss in lost:
-            if held.intake is not None:
-                held.intake.lose(side, loss)
+        loaded, held.owed = held.recoverer.load(standing, decode)
+        if held.intake is not None:
+            held.intake.owe(held.owed)
         return loaded
 
     # -- committing
@@ -192,14 +197,18 @@ class KafkaTransport:
             entry = mark.entry(held.standing.number + 1, batch.inputs, self.code)
         with self._given_up(held):
             held.underway = held.committer.commit(held.standing, entry, tables, records, snapshot, self.group.member)
-        return OnItsWay(held.underway, partial(self._ended, held, held.committer, held.underway, began))
+        told = [] if mark is None else mark.losses()
+        return OnItsWay(held.underway, partial(self._ended, held, held.committer, held.underway, told, began))
 
-    def _ended(self, held: Held, committer: Committer, underway: Future[Standing], began: float) -> float:
+    def _ended(
+        self, held: Held, committer: Committer, underway: Future[Standing], told: list[Loss], began: float
+    ) -> float:
         with self._given_up(held):
             try:
                 held.standing = underway.result()
             finally:
                 held.underway = None
+        held.owed = without(held.owed, told)
         return committer.ended - began
 
     @contextmanager
@@ -229,9 +238,14 @@ class KafkaTransport:
     def leave(self, task: str) -> None:
         """Deliver nothing more of the task until it is recovered; it stays this worker's."""
         held = self.owned.get(task)
-        if held is not None:
-            held.leave()
-            self.group.pause(held.inputs)
+        if held is None:
+            return
+        held.leave()
+        try:
+            self.group.pause([tp for tp in held.inputs if tp in self.tenancy.given])
+        except Unavailable as error:
+            # What still comes of it is dropped; a rebalance, and any new client, pauses it too.
+            log.warning("cannot pause a task's partitions", task=task, reason=str(error))
 
     def close(self) -> None:
         """Let everything go; uncommitted work is dropped, and others have the tasks at once."""

@@ -21,6 +21,7 @@ from consumers.kafka.recovery import NEVER, Recoverer, Standing
 from consumers.kafka.report import Generation, Input, Report, Verified
 from consumers.kafka.roles import Role, decode_sides
 from consumers.kafka.state import Manifest, StateKeys
+from consumers.restoring import feed_again, restored
 from consumers.transport import Task
 from stream.broker import Kafka
 from stream.config import Stream
@@ -86,7 +87,7 @@ class Upkeep:
                 log.warning("checkpoint refused", task=placed.task, generation=pointer.generation, reason=str(error))
                 refused = str(error)
                 continue
-            return manifest, restored(make, body, segments)
+            return manifest, restored(recoverer.keys.place, make, body, segments)
         raise StateError(f"{recoverer.keys.place}: no checkpoint can be used: {refused}")
 
     def verify(self, placed: Placement, make: Callable[[], Digested]) -> Verified | None:
@@ -188,6 +189,7 @@ class Upkeep:
             "group_id": group_id(self.role, self.name),
             "isolation_level": "read_committed",
             "enable_auto_commit": False,
+            "auto_offset_reset": "none",
         }
         with reaching(self.kafka), closing(open_client(KafkaConsumer, **settings)) as consumer:
             for tp in placed.inputs:
@@ -244,18 +246,21 @@ class Upkeep:
         if lost:
             gone = ", ".join(f"{loss.source} {loss.first}..{loss.last}" for _, loss in lost)
             raise StateError(f"{recoverer.keys.place}: inputs between the checkpoints have been deleted: {gone}")
-        fed = restored(make, loaded.body or b"", loaded.segments)
+        place = recoverer.keys.place
+        fed = restored(place, make, loaded.body or b"", loaded.segments)
         for batch in loaded.batches:
-            fed.feed(batch.inputs)
+            feed_again(place, fed, batch)
+        kept = restored(place, make, body, segments)
         same = {before.code, manifest.code} == {self.code}
-        return Verified(before.number, manifest.number, fed.digest(), restored(make, body, segments).digest(), same)
+        return Verified(before.number, manifest.number, fed.digest(), kept.digest(), same)
 
     def _state(self, placed: Placement) -> Iterator[Sequence[Any]]:
         for _, records in self.reader.read(self._span(placed)):
             yield records
 
     def _span(self, placed: Placement) -> dict[TopicPartition, tuple[int, int]]:
-        return self.reader.bounds([placed.state])
+        # To its very end: what is forgotten now must not come back from behind another role's open transaction.
+        return {placed.state: self.reader.settled(placed.state)}
 
     def _living_keys(self, placed: Placement) -> list[bytes]:
         """Every key of the role in the task's part of the state topic that has a value."""
@@ -274,15 +279,3 @@ class Upkeep:
                         yield keys.open_manifest(record)
                     except StateError as error:
                         log.warning("checkpoint refused", offset=record.offset, reason=str(error))
-
-
-def restored(make: Callable[[], Any], body: bytes, segments: Any) -> Any:
-    """What ``make`` gives with a state in it; raises StateError for one that this version cannot take up."""
-    made = make()
-    try:
-        made.restore(body, segments)
-    except StateError:
-        raise
-    except Exception as error:
-        raise StateError(f"the state cannot be taken up by this version: {type(error).__name__}: {error}") from error
-    return made

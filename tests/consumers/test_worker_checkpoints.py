@@ -1,10 +1,12 @@
 """When the worker loop makes a checkpoint, and how much it feeds at once."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import consumers.running
+import consumers.worker
 from consumers.testing import DIES, DIES_COMMITTED, Died, Ledger, Mark, ScriptedTransport
 from consumers.transport import Batch
 from stream.errors import CommitFailed
@@ -174,3 +176,15 @@ def test_batches_grow_again_when_a_task_has_become_quicker(clock: ManualClock) -
     assert grown[:2] == [20, 10]
     assert grown[-2] == 20
     assert grown[1:-1] == sorted(grown[1:-1])
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(50.0, 0), (70.0, 1)])
+def test_feeding_that_takes_so_long_that_the_task_may_be_lost_is_told_of(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch, seconds: float, told: int
+) -> None:
+    heard: list[str] = []
+    log = SimpleNamespace(info=lambda *_, **__: None, warning=lambda event, **_: heard.append(event))
+    monkeypatch.setattr(consumers.worker, "log", log)
+    naps = iter([seconds])
+    assert work(events(3), batch=3, make=lambda _: Watched(on_feed=lambda: clock.advance(next(naps, 0.0))))
+    assert len([event for event in heard if event.startswith("feeding took long")]) == told

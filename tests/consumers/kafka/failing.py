@@ -28,7 +28,10 @@ class FailingGroup:
     def __init__(self, partitions: int) -> None:
         self.fails: dict[str, set[int]] = {}
         self.calls: Counter[str] = Counter()
-        self.fetched: list[dict[TopicPartition, list[Any]]] = []
+        self.fetched: list[dict[TopicPartition, list[Any]] | Exception] = []
+        self.begin: dict[TopicPartition, int] = {}
+        self.known: dict[TopicPartition, tuple[int, str]] = {}
+        self.paused: set[TopicPartition] = set()
         self.given = {TopicPartition(f"s.{kind}", p) for kind in ("events", "labels") for p in range(partitions)}
         self.end = dict.fromkeys(self.given, 0)
         self.at = dict.fromkeys(self.given, 0)
@@ -47,6 +50,8 @@ class FailingGroup:
 
     def _next(self) -> dict[TopicPartition, list[Any]]:
         fetched = self.fetched.pop(0) if self.fetched else {}
+        if isinstance(fetched, Exception):
+            raise fetched
         for tp, records in fetched.items():
             self.at[tp] = self.end[tp] = records[-1].offset + 1
         return fetched
@@ -64,8 +69,9 @@ class FailingGroup:
         self._try("highwater")
         return self.end[tp]
 
-    def pause(self, _partitions: Any) -> None:
+    def pause(self, partitions: Any) -> None:
         self._try("pause")
+        self.paused |= set(partitions)
 
     def resume(self, _partitions: Any) -> None:
         self._try("resume")
@@ -75,7 +81,16 @@ class FailingGroup:
         return self._next()
 
     def seek(self, positions: dict[TopicPartition, int]) -> None:
+        self._try("seek")
         self.sought.update(positions)
+
+    def begins(self, partitions: Any) -> dict[TopicPartition, int]:
+        self._try("begins")
+        return {tp: self.begin.get(tp, 0) for tp in partitions}
+
+    def committed(self, partitions: Any) -> dict[TopicPartition, tuple[int, str] | None]:
+        self._try("committed")
+        return {tp: self.known.get(tp) for tp in partitions}
 
     def close(self) -> None:
         pass

@@ -11,11 +11,15 @@ from kafka import TopicPartition
 
 from consumers.kafka.commit import Committer
 from consumers.kafka.intake import Intake
+from consumers.kafka.losses import Loss
 from consumers.kafka.placement import Placement, placement, state_keys
 from consumers.kafka.recovery import Recoverer
 from consumers.kafka.roles import SCORER, decode_sides
+from consumers.transport import Batch
 from stream.config import Features, Labels, Stream, topic
 from stream.duration import Duration
+from stream.errors import Unavailable
+from stream.models import Models
 from stream.scoring import ScoringTask
 from stream.warmup import warm_up
 
@@ -51,13 +55,18 @@ class Stored(NamedTuple):
 
 
 class Shelf:
-    """Topics and a group's offsets; ``damage`` is done to each record of a state topic that is read."""
+    """Topics and a group's offsets; ``damage`` is done to each record of a state topic that is read.
+
+    ``open``: where another's open transaction begins in a partition. ``waited``: how often its end was asked for.
+    """
 
     def __init__(self) -> None:
         self.topics: dict[TopicPartition, list[Stored]] = {}
         self.ends: dict[TopicPartition, int] = {}
         self.group: dict[TopicPartition, tuple[int, str]] = {}
         self.damage: Callable[[Stored], Stored | None] = lambda record: record
+        self.open: dict[TopicPartition, int] = {}
+        self.waited = 0
 
     def append(self, tp: TopicPartition, key: bytes | None, value: bytes | None, headers: Any = ()) -> int:
         offset = self.ends.get(tp, 0)
@@ -77,11 +86,20 @@ class Shelf:
         found = {}
         for tp in partitions:
             records = self.topics.get(tp, [])
-            found[tp] = (0 if tp.topic.endswith("state") or not records else records[0].offset, self.ends.get(tp, 0))
+            end = self.ends.get(tp, 0)
+            begin = 0 if tp.topic.endswith("state") else records[0].offset if records else end
+            found[tp] = begin, min(end, self.open.get(tp, end))
         return found
+
+    def settled(self, tp: TopicPartition) -> tuple[int, int]:
+        self.waited += 1
+        if self.open.get(tp, self.ends.get(tp, 0)) < self.ends.get(tp, 0):
+            raise Unavailable(f"{tp.topic}-{tp.partition}: a transaction is open")
+        return self.bounds([tp])[tp]
 
     def read(self, ranges: Mapping[TopicPartition, tuple[int, int]]) -> Iterator[tuple[TopicPartition, list[Any]]]:
         for tp, (first, end) in ranges.items():
+            assert end <= self.open.get(tp, end), "a reader would wait for ever"
             records = [r for r in self.topics.get(tp, []) if first <= r.offset < end]
             if tp.topic.endswith("state"):
                 records = [damaged for r in records if (damaged := self.damage(r)) is not None]
@@ -138,11 +156,33 @@ class Life:
                 self.shelf.append(tp, b"k", text.encode())
                 self.intake.offer(side, self.shelf.topics[tp][-1:])
         while (taken := self.intake.take(batch, lambda _: False)) is not None:
-            self.task.feed(taken.inputs)
-            entry = taken.mark.entry(self.standing.number + 1, taken.inputs, "code")
-            over = not any(side.fetched for side in self.intake.sides)
-            snapshot = self.task.snapshot() if checkpoint and over else None
-            self.standing = self.committer.commit(self.standing, entry, [], [], snapshot, None).result()
+            self.feed(taken, checkpoint=checkpoint and not self.intake.fetched)
+
+    def feed(self, taken: Batch, *, checkpoint: bool = False) -> None:
+        """Feed and commit a batch."""
+        self.task.feed(taken.inputs)
+        entry = taken.mark.entry(self.standing.number + 1, taken.inputs, "code")
+        snapshot = self.task.snapshot() if checkpoint else None
+        self.standing = self.committer.commit(self.standing, entry, [], [], snapshot, None).result()
+
+    def restart(self) -> list[Loss]:
+        """Another process has the task now; gives what its recovery could not feed again, which is said next."""
+        recoverer = self.recoverer()
+        self.standing = recoverer.standing(self.committed())
+        loaded, lost = recoverer.load(self.standing, self.decode())
+        self.task = ScoringTask("s", STREAM, Models(self.task.models.online, "", None))
+        self.task.restore(loaded.body, loaded.segments)
+        for batch in loaded.batches:
+            self.task.feed(batch.inputs)
+        self.committer = Committer(self.shelf, self.keys, self.placed, "code", lambda _: None)
+        self.intake = Intake(self.decode(), self.standing.place.copy(), ordered=True)
+        self.intake.owe(lost)
+        return lost
+
+    def delete(self, side: int, before: int) -> None:
+        """Do what retention does."""
+        tp = self.placed.inputs[side]
+        self.shelf.topics[tp] = [record for record in self.shelf.topics[tp] if record.offset >= before]
 
     def committed(self) -> dict[TopicPartition, tuple[int, str] | None]:
         return {tp: self.shelf.group.get(tp) for tp in self.placed.inputs}

@@ -4,8 +4,10 @@ import threading
 import time
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 from kafka import KafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient
 
 from consumers.kafka.client import connection
 from consumers.kafka.group import MOST_POLLED, Group
@@ -168,8 +170,27 @@ def test_inputs_that_a_recovery_needs_and_retention_has_deleted_are_told_and_it_
     world.wait()
     work.stop()
     assert [event for event, _ in world.sums()] == [f"e{n}" for n in range(250)]  # nothing twice, nothing missing
-    kinds = {alarm.kind for alarm in world.alarms()}
-    assert kinds == {"inputs_lost:events"}
+    (alarm,) = world.alarms()
+    assert (alarm.kind, alarm.detail["first"]) == ("inputs_lost:events", 100)
+    assert 180 <= alarm.detail["last"] + 1 <= 200  # what was fed in one batch with what is deleted goes too
+
+
+def test_a_loss_that_a_recovery_finds_is_told_once_however_often_the_worker_dies_behind_it(world: Sums) -> None:
+    work = world.work()
+    world.produce(100)
+    world.wait()
+    work.stop()  # with a checkpoint, its last
+    for wanted in (200, 210, 220, 230):
+        work = world.work()
+        work.worker.checkpoint_every = 1e9
+        world.produce(wanted - world.made)
+        world.wait()
+        work.transport.commit = lambda *_: (_ for _ in ()).throw(Fenced("so that there is no last checkpoint"))
+        work.stop()
+        if wanted == 200:
+            world.delete_records("events", 200)
+    assert [event for event, _ in world.sums()] == [f"e{n}" for n in range(230)]
+    assert [(a.detail["first"], a.detail["last"]) for a in world.alarms()] == [(100.0, 199.0)]
 
 
 def test_what_a_pause_has_set_aside_comes_after_the_resume(world: Sums) -> None:
@@ -233,8 +254,45 @@ def test_a_topic_of_inputs_that_is_made_anew_stops_its_task_and_says_so(world: S
     ensure(world.inside, world.name, world.stream)
     world.made = 0
     world.produce(10)
-    world.until(lambda: any("made anew" in reason for reason in work.notes.reasons) or work.error is not None)
-    assert len(world.sums()) == 50
+    world.until(lambda: any("made anew" in reason for reason in work.notes.reasons))
+    time.sleep(1)
+    assert work.alive
+    assert world.sums() == [(f"e{n}", n + 1.0) for n in range(50)]
+    work.stop()
+
+
+def test_a_topic_of_inputs_that_is_made_anew_while_nobody_is_at_work_is_not_gone_on_with(world: Sums) -> None:
+    work = world.work()
+    world.produce(50)
+    world.wait()
+    work.stop()
+    world.delete_topics(["events"])
+    time.sleep(1)
+    ensure(world.inside, world.name, world.stream)
+    world.made = 0
+    world.produce(100)  # there is something behind the old position, so that reading there would seem to do
+    work = world.work()
+    world.until(lambda: any("made anew" in reason for reason in work.notes.reasons))
+    assert work.alive
+    assert world.sums() == [(f"e{n}", n + 1.0) for n in range(50)]
+    work.stop()
+
+
+def test_a_partition_too_many_has_no_task_and_the_other_goes_on(world: Sums) -> None:
+    world.produce(50)
+    admin = KafkaAdminClient(**connection(world.inside, "admin"))
+    admin.create_partitions({f"{world.name}.events": 2})
+    admin.close()
+    work = world.work()
+    world.until(lambda: any("has a partition 1, and the stream 1" in reason for reason in work.notes.reasons))
+    producer = KafkaProducer(**connection(world.inside, "producer"))
+    event = msgspec.json.encode({"event_id": "e50", "time": 1.7e9 + 50})
+    producer.send(f"{world.name}.events", event, key=b"k", partition=0).get(10)
+    producer.close()
+    world.wait(51)
+    assert work.alive
+    assert world.sums() == [(f"e{n}", n + 1.0) for n in range(51)]
+    work.stop()
 
 
 @pytest.fixture(scope="module")
