@@ -192,8 +192,8 @@ def throughput(seen: Seen, host: Host, count: int, patience: float = 300.0) -> d
 
 def delays(load: Load, name: str, seen: Seen, rate: float, seconds: float, warm_up: float = 5.0) -> list[float]:
     """How long each answer took, at so many events a second for so long, behind a warm-up at the same rate."""
-    load.send(name, 100)  # what has to be made first is made
-    assert seen.wait(seen.count + 50, 60.0), f"{name}: no answers come"
+    load.send(name, 1_000)  # what has to be made first is made
+    assert seen.wait(seen.count + 500, 60.0), f"{name}: no answers come"
     sender = threading.Thread(target=load.send, args=(name, int(rate * (warm_up + seconds)), rate))
     sender.start()
     time.sleep(warm_up)

@@ -11,12 +11,13 @@ from kafka.admin import KafkaAdminClient
 
 from consumers.kafka.client import connection
 from consumers.kafka.group import MOST_POLLED, Group
-from consumers.kafka.placement import placement, transactional_id
+from consumers.kafka.placement import group_id, placement, transactional_id
 from consumers.kafka.publisher import Publisher
 from consumers.kafka.roles import SCORER
 from consumers.kafka.topics import ensure
 from stream.errors import CommitFailed, Fenced
 from tests.broker.cluster import Cluster
+from tests.broker.settings import QUICK
 from tests.consumers.kafka.sums import Sums
 
 pytestmark = pytest.mark.usefixtures("outages")
@@ -327,16 +328,30 @@ def test_a_leader_that_dies_in_mid_transaction_loses_and_doubles_nothing(wide: S
     wide.check()
 
 
+INTERNAL = int(QUICK["offsets.topic.num.partitions"])
+
+
+def home(name: str) -> int:
+    """The partition of the internal topics whose leader coordinates a group or transactional id: by Java's hash."""
+    code = 0
+    for letter in name:
+        code = (31 * code + ord(letter)) & 0xFFFFFFFF
+    return (code & 0x7FFFFFFF) % INTERNAL
+
+
 @pytest.mark.parametrize("internal", ["__consumer_offsets", "__transaction_state"])
 def test_a_coordinator_that_moves_loses_and_doubles_nothing(wide: Sums, internal: str) -> None:
+    placed = placement(SCORER, wide.name, wide.stream, 0)
+    whose = (
+        group_id(SCORER, wide.name) if internal == "__consumer_offsets" else transactional_id(SCORER, wide.name, placed)
+    )
     work = wide.work()
     with wide.flowing():
-        wide.wait(50)
-        for partition in range(4):
-            node = wide.cluster.leader(internal, partition)
+        for count in (50, 150):
+            wide.wait(count)
+            node = wide.cluster.leader(internal, home(whose))
             wide.cluster.restart(node)
-            if partition == 1:
-                break
+            assert wide.cluster.leader(internal, home(whose)) != node
     wide.wait()
     work.stop()
     wide.check()
