@@ -15,6 +15,12 @@ from stream.errors import SettingError
 FORMS = ("text", "json")
 LEVELS = ("debug", "info", "warning", "error")
 
+EVERY = 30.0
+"""Seconds between two lines of the broker client that begin alike."""
+
+MOST = 1_000
+"""Beginnings that are remembered."""
+
 
 def configure(form: str, level: str) -> None:
     """Send all of structlog, logging and warnings to stderr in one of FORMS, from one of LEVELS up.
@@ -43,8 +49,35 @@ def configure(form: str, level: str) -> None:
             processors=[ProcessorFormatter.remove_processors_meta, *_last(form)],
         )
     )
+    if threshold > logging.DEBUG:
+        handler.addFilter(Thinned())
     logging.basicConfig(handlers=[handler], level=threshold, force=True)
     logging.captureWarnings(True)
+
+
+class Thinned(logging.Filter):
+    """Lets the broker client's lines through once in EVERY seconds each, without their tracebacks.
+
+    While a broker is away it writes several a second, and what we say of it would drown.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is to be written."""
+        if not record.name.startswith("kafka."):
+            return True
+        # By the template, where there is one: arguments are addresses and times.
+        key = (record.name, str(record.msg)[:40])
+        if record.created - self._said.get(key, -EVERY) < EVERY:
+            return False
+        if len(self._said) > MOST:
+            self._said.clear()
+        self._said[key] = record.created
+        record.exc_info = record.exc_text = None
+        return True
 
 
 def _last(form: str) -> list[Processor]:

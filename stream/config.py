@@ -4,6 +4,7 @@ A stream is a table ``[streams.NAME]``. Reading the file is the caller's busines
 is the parsed table.
 """
 
+import re
 from typing import Any, Literal
 
 import msgspec
@@ -17,6 +18,15 @@ from stream.explain import explain
 
 Kind = Literal["binary", "multiclass", "anomaly"]
 Serving = Literal["baseline", "online", "blend"]
+
+KINDS = ("events", "labels", "predictions", "labelled", "profiles", "alarms", "dead_letters", "state")
+"""Of topics, in the order in which they are shown."""
+
+READ = ("events", "labels")
+"""Kinds of topics that a stream reads and never writes."""
+
+TOPIC = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
+"""What Kafka takes as a topic's name."""
 
 MOST_SEED = 2**32 - 1
 """What scikit-learn takes."""
@@ -159,6 +169,7 @@ def read(table: dict[str, Any]) -> Settings:
         raise explain(table, str(error), Settings, _convert_other) from None
     for name, stream in settings.streams.items():
         check_stream(f"streams.{name}", stream)
+    _check_topics(settings.streams)
     worker = settings.worker
     _at_least("worker.batch", worker.batch, 1)
     if not 0.01 <= worker.commit_every <= 10:
@@ -224,6 +235,20 @@ def check_stream(key: str, stream: Stream) -> None:
     _check_features(key, stream)
     _check_labels(key, stream)
     _check_models(key, stream)
+
+
+def _check_topics(streams: dict[str, Stream]) -> None:
+    """No stream may write where another writes or reads; two may read the same events and labels."""
+    taken: dict[str, tuple[str, str]] = {}
+    for name, stream in streams.items():
+        for kind in KINDS:
+            chosen = topic(name, stream, kind)
+            key = f"streams.{name}.topics.{kind}"
+            if getattr(stream.topics, kind) and not TOPIC.fullmatch(chosen):
+                raise SettingError(key, chosen, "up to 249 letters of A-Z, digits, dots, underscores and dashes")
+            other, its = taken.setdefault(chosen, (name, kind))
+            if (other, its) != (name, kind) and not (other != name and kind in READ and its == kind):
+                raise SettingError(key, chosen, f"a topic of its own: it is streams.{other}.topics.{its} too")
 
 
 def _check_classes(key: str, stream: Stream) -> None:

@@ -83,6 +83,8 @@ def connection(kafka: Kafka, client_id: str) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         "bootstrap_servers": kafka.servers,
         "client_id": client_id,
+        # Its own default is 30 s: so long nobody would come back after an outage.
+        "reconnect_backoff_max_ms": 2_000,
         "security_protocol": protocol.get((kafka.tls, by_sasl), "SASL_SSL"),
     }
     if kafka.tls:

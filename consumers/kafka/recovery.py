@@ -95,8 +95,8 @@ class Recoverer:
 
     def _useless(self, refused: str) -> StateError:
         return StateError(
-            f"{self.keys.place}: holds no checkpoint that can be used ({refused}); see rotwatch state inspect. "
-            f"{self._way_out()}"
+            f"{self.keys.place}: holds no checkpoint that can be used ({refused}); see rotwatch state inspect. If the "
+            f"key is the wrong one, put the right one back. {self._way_out()}"
         )
 
     def _way_out(self) -> str:
@@ -120,6 +120,7 @@ class Recoverer:
                     manifest = self.keys.open_manifest(record)
                 except StateError as error:
                     refused = str(error)
+                    self.runtime.refused_checkpoints += 1
                     log.warning("checkpoint refused", task=self.keys.place, offset=record.offset, reason=refused)
                     continue
                 manifests[manifest.generation] = (manifest, record.offset)

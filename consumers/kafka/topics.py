@@ -3,7 +3,6 @@
 What is there is never changed: a topic holds data, and each finding says what its owner may do.
 """
 
-import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,13 +19,8 @@ from rich.table import Table
 from consumers.kafka.client import BOOTSTRAP_MS, connection, open_client, reaching, told
 from consumers.kafka.state import LARGEST
 from stream.broker import Kafka
-from stream.config import Stream, topic
+from stream.config import KINDS, TOPIC, Stream, topic
 from stream.errors import SettingError, TransportError
-
-KINDS = ("events", "labels", "predictions", "labelled", "profiles", "alarms", "dead_letters", "state")
-
-NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
-"""What Kafka takes as a topic's name."""
 
 ROOM = 64 * 1024
 """Bytes by which dead letters may be larger than events: they carry the reason and the origin in their headers."""
@@ -112,7 +106,7 @@ def topic_names(name: str, stream: Stream) -> dict[str, str]:
     """The topic of each kind of record; raises SettingError for one that Kafka does not take, or that stands twice."""
     names = {kind: topic(name, stream, kind) for kind in KINDS}
     for kind, chosen in names.items():
-        if not NAME.fullmatch(chosen):
+        if not TOPIC.fullmatch(chosen):
             wanted = "up to 249 letters of A-Z, digits, dots, underscores and dashes"
             raise SettingError(f"streams.{name}.topics.{kind}", chosen, wanted)
         if list(names.values()).count(chosen) > 1:

@@ -174,3 +174,27 @@ def test_a_second_configuration_replaces_the_first(stderr: Stderr) -> None:
 def test_a_wrong_word_is_a_setting_error_that_lists_the_right_ones(form: str, level: str, message: str) -> None:
     with pytest.raises(SettingError, match=re.escape(message)):
         logs.configure(form, level)
+
+
+@pytest.mark.parametrize(("level", "lines"), [("warning", 2), ("debug", 10)])
+def test_the_broker_clients_lines_are_thinned_out_but_for_who_looks_for_a_fault(
+    stderr: Stderr, level: str, lines: int
+) -> None:
+    logs.configure("json", level)
+    client, ours = logging.getLogger("kafka.net.connection"), logging.getLogger("consumers.worker")
+    for number in range(5):
+        client.error("Error receiving network data from node %s", number, exc_info=OSError("refused"))
+        client.warning("another thing of node %s", number)
+    found = stderr.objects()
+    assert len(found) == lines
+    assert any("exception" in line for line in found) == (level == "debug")
+    ours.warning("trying again")
+    ours.warning("trying again")
+    assert len(stderr.objects()) == 2
+
+
+def test_a_line_of_the_broker_client_comes_again_after_a_while() -> None:
+    thinned = logs.Thinned()
+    times = [0.0, 1.0, 29.0, 30.0, 31.0, 61.0]
+    records = [logging.makeLogRecord({"name": "kafka.x", "msg": "gone", "created": at}) for at in times]
+    assert [record.created for record in records if thinned.filter(record)] == [0.0, 30.0, 61.0]

@@ -170,3 +170,32 @@ def test_a_list_is_replaced_and_a_table_is_merged():
 def test_a_topic_is_named_after_its_stream_unless_set():
     stream = read({"streams": {"s": {**RIGHT, "topics": {"labels": "truth"}}}}).streams["s"]
     assert [topic("s", stream, kind) for kind in ("events", "labels", "state")] == ["s.events", "truth", "s.state"]
+
+
+TEXT: dict[str, Any] = {"features": {"text": ["body"]}}
+
+
+@pytest.mark.parametrize(
+    ("topics", "named"),
+    [
+        ({"state": "spam.state"}, "state"),
+        ({"predictions": "spam.events"}, "predictions"),
+        ({"events": "spam.predictions"}, "events"),
+        ({"alarms": "mine.dead-letters"}, "dead_letters"),
+        ({"events": "bad topic!"}, "events"),
+        ({"events": ".."}, "events"),
+    ],
+)
+def test_a_topic_that_another_writes_or_that_is_no_name_is_refused(topics, named):
+    with pytest.raises(SettingError) as error:
+        read({"streams": {"spam": TEXT, "mine": TEXT | {"topics": topics}}})
+    assert error.value.key == f"streams.mine.topics.{named}"
+
+
+def test_two_streams_may_read_the_same_events_and_labels():
+    both = TEXT | {"topics": {"events": "mail-in", "labels": "mail-labels"}}
+    assert len(read({"streams": {"one": both, "two": both}}).streams) == 2
+
+
+def test_a_stream_that_never_sees_a_broker_may_have_any_name():
+    assert read({"streams": {"my stream": TEXT}}).streams

@@ -339,8 +339,9 @@ def test_where_the_offsets_have_expired_and_the_newest_generation_is_damaged_the
     life.shelf.group.clear()
     newest = life.standing.generations[-1].manifest
     life.shelf.damage = lambda r: r._replace(value=b"?") if r.offset == newest else r
-    task, generation, _ = recover(life)
+    task, generation, runtime = recover(life)
     assert (task.digest(), generation) == (life.task.digest(), 2)
+    assert runtime.refused_checkpoints == 1
 
 
 def test_where_the_offsets_have_expired_and_nothing_is_authentic_the_task_does_not_begin_anew(life):
