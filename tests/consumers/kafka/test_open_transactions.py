@@ -6,13 +6,14 @@ damaged: a recovery that needs it waits, and one that does not goes on.
 
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import structlog
 from kafka import TopicPartition
 
-from consumers import service
+from consumers import service, worker
+from consumers.kafka import recovery
 from consumers.kafka.publisher import Publisher
 from consumers.kafka.reader import SOON, Reader
 from consumers.kafka.roles import MONITOR, SCORER
@@ -118,7 +119,7 @@ def hold(world: World, other: Publisher) -> None:
 
 @pytest.mark.parametrize("commit", [True, False])
 def test_a_recovery_waits_for_anothers_transaction_and_goes_on_when_it_has_ended(
-    world: World, other: Publisher, commit: bool
+    world: World, other: Publisher, commit: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.send(20)
     world.work(predictions=20, labelled=20)
@@ -127,24 +128,26 @@ def test_a_recovery_waits_for_anothers_transaction_and_goes_on_when_it_has_ended
     world.work(predictions=40, labelled=40)  # a worker with its memory needs nothing of what lies behind; it ends
     ended: list[float] = []
 
-    def logs() -> list[str]:
-        return [f"{line['event']} {line.get('reason', '')}" for line in heard]
+    said: list[str] = []
 
-    with structlog.testing.capture_logs() as heard:
+    def tell(event: str, **fields: object) -> None:
+        said.append(f"{event} {fields.get('reason', '')}")
 
-        def stop() -> bool:
-            if not ended and sum("a transaction is open" in line for line in logs()) > 1:
-                (other.commit if commit else lambda: other._call(other._active.abort_transaction))()
-                other._open = False
-                ended.append(time.monotonic())
-            return bool(ended) and any("task recovered" in line for line in logs())
+    for module in (worker, recovery):  # whatever level an earlier test has set
+        monkeypatch.setattr(module, "log", SimpleNamespace(info=tell, warning=tell, error=tell))
 
-        deadline = time.monotonic() + 60
-        service.serve(
-            service.Service(world.settings, world.name, world.stream, SCORER, None, None),
-            lambda: stop() or time.monotonic() > deadline,
-        )
-    said = logs()
+    def stop() -> bool:
+        if not ended and sum("a transaction is open" in line for line in said) > 1:
+            (other.commit if commit else lambda: other._call(other._active.abort_transaction))()
+            other._open = False
+            ended.append(time.monotonic())
+        return bool(ended) and any("task recovered" in line for line in said)
+
+    deadline = time.monotonic() + 60
+    service.serve(
+        service.Service(world.settings, world.name, world.stream, SCORER, None, None),
+        lambda: stop() or time.monotonic() > deadline,
+    )
     assert ended, said
     assert any("task recovered" in line for line in said), said
     assert not any("stopped" in line or "refused" in line for line in said), said
