@@ -210,12 +210,14 @@ def reset(upkeep: Upkeep, start: Start, ask: Ask) -> None:
     for placed in upkeep.placements:
         report = upkeep.inspect(placed)
         was = {side.name: side.position for side in report.inputs}
-        goes = [
-            f"{tp.topic}-{tp.partition} from {was.get(f'{tp.topic}-{tp.partition}', '?')} to {at}"
-            for tp, at in zip(placed.inputs, offsets[placed.task], strict=True)
-        ]
+        ways = []
+        for tp, at in zip(placed.inputs, offsets[placed.task], strict=True):
+            side = f"{tp.topic}-{tp.partition}"
+            ways.append(f"{side} from {was[side]} to {at}" if side in was else f"{side} to {at}")
         state = "no state" if report.anew else f"its state after batch {report.number:,}"
-        lines.append(f"{upkeep.role.name} {placed.task} forgets {state} and goes {', '.join(goes)}")
+        if report.refused and not report.inputs:  # where it stands cannot be told, which is why it is to go
+            state = "a state that cannot be used"
+        lines.append(f"{upkeep.role.name} {placed.task} forgets {state} and goes {', '.join(ways)}")
     lost = {
         SCORER: "What the online models have learned, the counts and the events that wait for a label are lost; events "
         "read again are predicted again, events left out never.",

@@ -235,7 +235,9 @@ def test_an_offset_that_somebody_else_has_committed_is_refused_until_the_state_i
         said = " ".join(capsys.readouterr().out.split())
         assert "not committed by rotwatch" in said
         assert "rotwatch state reset" in said
-        upkeep.reset(opened, "committed", no_question)
+        asked: list[str] = []
+        upkeep.reset(opened, "committed", asked.append)
+        assert f"forgets a state that cannot be used and goes {own.topic}-0 to 3," in asked[0]
         assert opened.inspect(opened.placements[0]).inputs[0].position == 3
 
 
