@@ -6,14 +6,15 @@ thread that belongs to the client; when its time is up the client is given up, t
 
 import threading
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from concurrent.futures import Future, wait
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from stream.errors import TransportError
 
 T = TypeVar("T")
 
-Job = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+Job = tuple["Future[Any]", Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 
 class Overdue(TransportError):  # noqa: N818 - says what happened to the call
@@ -21,13 +22,12 @@ class Overdue(TransportError):  # noqa: N818 - says what happened to the call
 
 
 class Deadline:
-    """Runs the calls of one client, one at a time; ``overdue`` once a call has not come back."""
+    """Runs the calls of one client, one at a time, whoever makes them; ``overdue`` once a call has not come back."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.overdue = False
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._results: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
     def call(self, seconds: float, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
@@ -35,15 +35,12 @@ class Deadline:
         what = getattr(function, "__name__", "call")
         if self.overdue:
             raise Overdue(f"{self.name}: {what} is not tried, an earlier call has never come back")
-        self._jobs.put((function, args, kwargs))
-        try:
-            result, error = self._results.get(timeout=seconds)
-        except Empty:
+        result: Future[T] = Future()
+        self._jobs.put((result, function, args, kwargs))
+        if not wait([result], seconds).done:
             self.overdue = True
-            raise Overdue(f"{self.name}: {what} has not come back within {seconds:g} s") from None
-        if error is not None:
-            raise error
-        return result  # type: ignore[no-any-return] # what the function gave
+            raise Overdue(f"{self.name}: {what} has not come back within {seconds:g} s")
+        return result.result()
 
     def close(self) -> None:
         """Let the thread end behind its last call."""
@@ -51,9 +48,9 @@ class Deadline:
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
-            function, args, kwargs = job
+            result, function, args, kwargs = job
             try:
-                self._results.put((function(*args, **kwargs), None))
+                result.set_result(function(*args, **kwargs))
             except BaseException as error:  # noqa: BLE001 - raised again where the call was made
-                self._results.put((None, error))
-            del job, function, args, kwargs  # what they hold is not kept until the next call
+                result.set_exception(error)
+            del job, result, function, args, kwargs  # what they hold is not kept until the next call

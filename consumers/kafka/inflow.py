@@ -27,6 +27,12 @@ log = structlog.get_logger()
 POLL_EVERY = 0.5
 """Seconds for which what has been fetched is fed without asking the group, while commits are under way."""
 
+SILENT = 2.0
+"""Seconds without records or a commit's end after which the broker is asked whether it is there: no poll tells."""
+
+ASK = 2.0
+"""Seconds in which it must answer."""
+
 GLANCE = 0.01
 """Seconds for which records are waited for before it is seen whether a commit has come to its end."""
 
@@ -57,6 +63,7 @@ class Inflow:
         self.max_ahead = max_ahead
         self.retake = retake
         self._polled = 0.0
+        self._heard = time.monotonic()
 
     def poll(self, most: int, timeout: float) -> Sequence[Notice]:
         """What has happened: at most ``most`` inputs a task; waits up to ``timeout`` seconds for something.
@@ -79,8 +86,8 @@ class Inflow:
             fetched = self.group.poll(0.0 if batches else timeout)
             self._offer(fetched)
             self._polled = time.monotonic()
+            self._listen(heard=bool(fetched))
             notices = self.tenancy.changes()
-            self.outage.over()
             if notices:
                 # A batch that was cut before the rebalance is still its task's if the task is still here.
                 gone = {notice.task for notice in notices}
@@ -104,12 +111,24 @@ class Inflow:
         for held in self.owned.values():
             if held.intake is not None:
                 held.intake.decode_ahead()
-        wait(underway)
+        while wait(underway, SILENT).not_done:
+            self._listen(heard=False)  # a commit alone would wait for its transaction's time
         return []
+
+    def _listen(self, *, heard: bool) -> None:
+        """See that the broker is there where it has been silent; raises Unavailable."""
+        if not heard and time.monotonic() - self._heard > SILENT:
+            self.group.ends([self.tenancy.first()], ASK)
+            heard = True
+        if heard:
+            self._heard = time.monotonic()
+            self.outage.over()
 
     def _offer(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> None:
         """Take in what has come; of a task that is being taken away, it goes with the task."""
         self.decoder.latest = time.time() + self.max_ahead
+        if fetched:
+            self._heard = time.monotonic()
         for tp, records in fetched.items():
             held, side = self.tenancy.of.get(tp, (None, 0))
             if held is not None and held.intake is not None:

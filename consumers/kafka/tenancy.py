@@ -74,6 +74,10 @@ class Tenancy:
             held.intake = None
         return [Assigned(held.task) for held in again]
 
+    def first(self) -> TopicPartition:
+        """A partition that the role reads, whoever has it."""
+        return placement(self.role, self.name, self.stream, 0).inputs[0]
+
     def _tasks_of(self, given: set[TopicPartition]) -> list[Placement]:
         partitions = {0} if self.role.whole and given else sorted({tp.partition for tp in given})
         return [placement(self.role, self.name, self.stream, partition) for partition in partitions]

@@ -84,6 +84,10 @@ class FailingGroup:
         self._try("seek")
         self.sought.update(positions)
 
+    def ends(self, partitions: Any, _within: float) -> dict[TopicPartition, int]:
+        self._try("ends")
+        return {tp: self.end[tp] for tp in partitions}
+
     def begins(self, partitions: Any) -> dict[TopicPartition, int]:
         self._try("begins")
         return {tp: self.begin.get(tp, 0) for tp in partitions}

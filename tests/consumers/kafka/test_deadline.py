@@ -1,6 +1,8 @@
 """Calls that may never come back."""
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -21,6 +23,17 @@ def test_calls_run_on_one_thread_that_is_not_the_callers() -> None:
     threads = {deadline.call(5.0, threading.get_ident) for _ in range(5)}
     assert len(threads) == 1
     assert threading.get_ident() not in threads
+    deadline.close()
+
+
+def test_each_of_several_threads_gets_the_answer_to_its_own_call() -> None:
+    deadline = Deadline("client")
+
+    def own(number: int) -> list[int]:
+        return [deadline.call(5.0, lambda: time.sleep(0.0005) or number) for _ in range(50)]
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(own, range(4))) == [[number] * 50 for number in range(4)]
     deadline.close()
 
 

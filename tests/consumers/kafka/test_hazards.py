@@ -99,8 +99,11 @@ def test_a_broker_that_is_killed_and_started_again_loses_and_doubles_nothing(wor
 def test_a_broker_that_hangs_for_ten_seconds_loses_and_doubles_nothing(world: Sums) -> None:
     work = world.work()
     world.produce(200)
-    world.wait(50)
+    world.wait(200)
     world.cluster.pause()
+    paused = time.monotonic()
+    world.until(lambda: bool(work.transport.runtime.away))  # although nothing is wanted of the broker
+    assert time.monotonic() - paused < 10
     time.sleep(10)
     world.cluster.resume()
     world.produce(200)

@@ -1,11 +1,13 @@
 """A broker that stops answering between two calls: what has been fetched is in no buffer any more, and must not go."""
 
+import time
+from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from consumers.kafka import outage
+from consumers.kafka import inflow, outage
 from consumers.kafka.group import Group
 from consumers.kafka.transport import KafkaTransport
 from consumers.transport import Arrived
@@ -72,3 +74,36 @@ def test_a_rebalance_is_told_of_when_the_broker_answers_again(monkeypatch: pytes
         group.changes()
     assert group.changes() == (set(), {EVENTS})
     assert group.member == "member"
+
+
+@pytest.mark.parametrize("partitions", [1, 0])
+def test_a_broker_that_is_silent_is_asked_and_is_away_until_it_answers(monkeypatch, partitions):
+    """kafka-python's poll says nothing of a dead broker: it brings no records, as on a quiet day."""
+    monkeypatch.setattr(inflow, "SILENT", 0.0)
+    transport, group = led()
+    if not partitions:
+        transport.leave("0")
+        transport.tenancy.given.clear()
+    group.fails["ends"] = set(range(1, 100))
+    for _ in range(2):
+        assert list(transport.poll(10, 0.0)) == []
+        assert "the broker does not answer" in transport.runtime.away
+    assert transport.runtime.unavailable == 2
+    group.fails.clear()
+    transport.poll(10, 0.0)
+    assert transport.runtime.away == ""
+
+
+def test_a_commit_that_is_not_answered_does_not_hide_that_the_broker_is_away(monkeypatch):
+    monkeypatch.setattr(inflow, "SILENT", 0.01)
+    transport, group = led()
+    transport.owned["0"].underway = Future()
+    group.fails["ends"] = {1}
+    assert list(transport.poll(10, 0.0)) == []
+    assert "the broker does not answer" in transport.runtime.away
+    transport.owned["0"].underway.set_result(None)
+    transport.poll(10, 0.0)
+    transport.owned["0"].underway = None
+    time.sleep(0.02)
+    transport.poll(10, 0.0)
+    assert transport.runtime.away == ""
