@@ -15,6 +15,10 @@ from stream.broker import check_kafka
 from stream.duration import Duration
 from stream.errors import SettingError
 from stream.explain import explain
+from stream.registry import Registry as Registry  # noqa: PLC0414 - a part of the settings, exported from here
+from stream.registry import check_registry
+from stream.retraining import Training as Training  # noqa: PLC0414 - as above
+from stream.retraining import check_training
 
 Kind = Literal["binary", "multiclass", "anomaly"]
 Serving = Literal["baseline", "online", "blend"]
@@ -123,6 +127,7 @@ class Stream(Struct, frozen=True, forbid_unknown_fields=True):
     serving: Serving = "blend"
     labels: Labels = field(default_factory=Labels)
     monitor: Monitor = field(default_factory=Monitor)
+    training: Training = field(default_factory=Training)
     warm_up: int = 2_500
     alert_rate: float = 0.01
     blend_share: float = 0.001
@@ -156,6 +161,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     worker: Worker = field(default_factory=Worker)
     metrics: Metrics = field(default_factory=Metrics)
     kafka: Kafka = field(default_factory=Kafka)
+    registry: Registry = field(default_factory=Registry)
 
 
 def read(table: dict[str, Any]) -> Settings:
@@ -175,6 +181,7 @@ def read(table: dict[str, Any]) -> Settings:
     if not 0.01 <= worker.commit_every <= 10:
         raise SettingError("worker.commit_every", float(worker.commit_every), "10 ms to 10 s")
     check_kafka(settings.kafka)
+    check_registry(settings.registry)
     return settings
 
 
@@ -231,6 +238,7 @@ def check_stream(key: str, stream: Stream) -> None:
     tolerated = stream.monitor.tolerate_extra_errors_per_1000
     if not 0 <= tolerated <= 1000:
         raise SettingError(f"{key}.monitor.tolerate_extra_errors_per_1000", tolerated, "a number from 0 to 1000")
+    check_training(f"{key}.training", stream.training, stream.kind)
     _check_classes(key, stream)
     _check_features(key, stream)
     _check_labels(key, stream)
@@ -272,6 +280,8 @@ def _check_features(key: str, stream: Stream) -> None:
     for name in (stream.fields.label, stream.fields.event_id):
         if name and name in columns:
             raise SettingError(f"{key}.features", name, "no column that is the event's id or its label")
+    if stream.features.text and "text" in columns and "text" not in stream.features.text:
+        raise SettingError(f"{key}.features", "text", "another name: beside text fields, text is all of them joined")
     needs = [side for side in ("online", "baseline") if not getattr(stream, side).startswith(("field:", "none"))]
     if needs and not columns:
         raise SettingError(

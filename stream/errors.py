@@ -8,6 +8,8 @@
     ├── ModelError        a model answered with something that is no score
     ├── TrainingError     a model cannot be trained on these rows
     ├── StateError        a snapshot or a store cannot be read, or belongs to something else
+    ├── RegistryError     the registry cannot be used now, or does not do what was asked; what is in use stays
+    │   └── Refused       a registered version cannot be used: damaged, or made for something else
     ├── SourceError       an input file or data set cannot be read
     └── TransportError    records could not be moved
         ├── Fenced        somebody newer owns this task; stop at once, publish nothing
@@ -55,6 +57,14 @@ class TrainingError(RotwatchError):
 
 class StateError(RotwatchError):
     """A snapshot or a store cannot be read, or belongs to something else."""
+
+
+class RegistryError(RotwatchError):
+    """The registry cannot be used now, or does not do what was asked. Nothing was changed by half."""
+
+
+class Refused(RegistryError):  # noqa: N818 - says what happened, as the worker reads it
+    """A registered version cannot be used, and asking again will not help; whoever is in use stays."""
 
 
 class SourceError(RotwatchError):

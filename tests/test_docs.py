@@ -16,6 +16,7 @@ from stream.broker import Kafka
 from stream.config import Metrics, Stream, Worker, read
 from stream.duration import Duration
 from stream.records import RECORDS
+from stream.registry import Registry
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -48,7 +49,13 @@ def settings(kind: type[msgspec.Struct], before: str = "") -> Iterator[tuple[str
 
 CODE = {
     key: (kind, default)
-    for part, before in ((Stream, ""), (Worker, "worker."), (Metrics, "metrics."), (Kafka, "kafka."))
+    for part, before in (
+        (Stream, ""),
+        (Worker, "worker."),
+        (Metrics, "metrics."),
+        (Kafka, "kafka."),
+        (Registry, "registry."),
+    )
     for key, kind, default in settings(part, before)
 }
 SETTINGS = {words(row[0])[0]: row for row in table_rows((DOCS / "settings.md").read_text("utf-8"))}

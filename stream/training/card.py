@@ -1,0 +1,90 @@
+"""The model card: what a baseline was trained on, what else was tried, what its risk is, and how far to trust it."""
+
+from msgspec import Struct
+
+from stream.config import Features, Kind
+from stream.training.aims import Aim
+from stream.training.calibration import Bin
+from stream.training.diagnosis import Point, Reading
+from stream.training.keeping import Eliminated
+from stream.training.reference import Reference
+from stream.training.risk import Risk
+
+
+class Tried(Struct, frozen=True):
+    """A candidate, and its risks on the rows it was fitted on and on those it was chosen by."""
+
+    candidate: str
+    rows: int
+    train_risk: float
+    validation_risk: float
+    brier: float
+
+
+class Calibration(Struct, frozen=True):
+    """Expected calibration error, Brier score and reliability of the judged rows, before and after the sigmoid.
+
+    ``used``: whether the baseline answers with what comes after it.
+    """
+
+    used: bool
+    error_before: float
+    error_after: float
+    brier_before: float
+    brier_after: float
+    bins_before: list[Bin]
+    bins_after: list[Bin]
+
+
+class Part(Struct, frozen=True):
+    """A fold's rows, as shares of all from the oldest on: those that fit, and those that are then predicted."""
+
+    fit: tuple[float, float]
+    predict: tuple[float, float]
+
+
+class Card(Struct, frozen=True, kw_only=True):
+    """All that is known of a trained baseline.
+
+    ``risk`` is the procedure's: of the chosen settings fitted on all rows but the judged ones. The baseline itself is
+    then fitted on these too. ``absolute``: whether enough rows were judged for absolute rot to be measured against it.
+    ``folds`` is empty where rows were drawn without order (a k-fold). ``features`` are the stream's, ``kept`` the
+    columns that the chosen candidate uses. ``fitted``: rows that the baseline itself has learned from.
+    A baseline that was trained elsewhere has no recipe, folds, reading, or comparison.
+    ``against_plain``: mean and 95% interval of the plain candidate's losses less the chosen one's, on the judged rows.
+    """
+
+    stream: str
+    kind: Kind
+    features: Features
+    version: str
+    chosen: str
+    plain: str
+    scheme: str
+    folds: list[Part]
+    rows: int
+    fitted: int
+    first: float | None
+    last: float | None
+    classes: dict[str, int]
+    left_out: dict[str, int]
+    aim: Aim
+    threshold: float
+    risk: Risk
+    absolute: bool
+    trivial_risk: float
+    against_plain: tuple[float, float, float] | None
+    reading: Reading | None
+    leaks: list[str]
+    calibration: Calibration
+    tried: list[Tried]
+    cut_short: bool
+    learning_curve: list[Point]
+    stopping_curve: list[float]
+    elimination_curve: list[Eliminated]
+    kept: list[str]
+    reference: Reference
+    fingerprint: str
+    packages: dict[str, str]
+    seed: int
+    seconds: float

@@ -1,0 +1,65 @@
+"""Reference histograms: what each input and the score looked like in training, for drift to be compared with."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from msgspec import Struct
+
+from stream.config import Features
+from stream.features import TEXT
+from stream.records import Histogram
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+BINS = 20
+"""Bins of a number's histogram, with about equally many of the reference's rows in each."""
+
+NAMED = 50
+"""Categories of a column that are counted by name, the most frequent ones; the others are counted together."""
+
+
+class Reference(Struct, frozen=True):
+    """Of ``rows`` rows: histograms of numbers, text lengths and scores; counts of categories; how many are missing.
+
+    Histograms are by column; ``text`` stands for the characters of all text fields joined.
+    ``categories`` has "" for all that are not named.
+    """
+
+    rows: int
+    scores: Histogram
+    histograms: dict[str, Histogram]
+    categories: dict[str, dict[str, int]]
+    missing: dict[str, int]
+
+
+def reference(features: Features, frame: pd.DataFrame, scores: Array) -> Reference:
+    """The reference of a frame and its scores (of the positive class, or of the likeliest)."""
+    histograms: dict[str, Histogram] = {}
+    missing: dict[str, int] = {}
+    categories: dict[str, dict[str, int]] = {}
+    if features.text:
+        histograms[TEXT] = histogram(frame[TEXT].str.len().to_numpy(dtype=float))
+    for name in features.numeric:
+        values = frame[name].to_numpy()
+        histograms[name] = histogram(values[~np.isnan(values)])
+        missing[name] = int(np.isnan(values).sum())
+    for name in (*features.categorical, *features.onehot):
+        counts = frame[name].value_counts()
+        named = {str(value): int(count) for value, count in counts.iloc[:NAMED].items()}
+        categories[name] = named | ({"": int(counts.iloc[NAMED:].sum())} if len(counts) > NAMED else {})
+        missing[name] = int(frame[name].isna().sum())
+    return Reference(len(frame), histogram(scores), histograms, categories, missing)
+
+
+def histogram(values: Array) -> Histogram:
+    """Counts below, between and above edges that are quantiles of the values; each value below the edge above it.
+
+    >>> histogram(np.array([1.0, 1.0, 1.0])).counts
+    [0, 3]
+    """
+    if not len(values):
+        return Histogram([], [0])
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)))
+    counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
+    return Histogram(edges.tolist(), counts.tolist())

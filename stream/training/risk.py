@@ -1,0 +1,54 @@
+"""What a baseline's risk is, with an interval: the validation risk that absolute rot is measured against."""
+
+import math
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from scipy import stats
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+LEAST_JUDGED = 500
+"""Fewer judged rows than this say too little for absolute rot to be measured against."""
+
+
+class Risk(Struct, frozen=True):
+    """The mean loss of so many judged rows, with a two-sided 95% interval; ``method`` says which.
+
+    The interval holds for rows that are drawn independently from what the stream is now; it says nothing of what the
+    stream will be.
+    """
+
+    mean: float
+    low: float
+    high: float
+    rows: int
+    method: str
+
+
+def risk(losses: Array, level: float = 0.95) -> Risk:
+    """The risk by losses in [0, 1]: Clopper-Pearson (1934) where all are 0 or 1, else empirical Bernstein.
+
+    The latter is the bound of Maurer and Pontil (2009), each side at half of 1 - level.
+
+    >>> risk(np.array([0.0] * 97 + [1.0] * 3)).method
+    'Clopper-Pearson'
+    """
+    n, mean, tail = len(losses), float(losses.mean()), (1 - level) / 2
+    if np.isin(losses, (0.0, 1.0)).all():
+        k = round(float(losses.sum()))
+        low = float(stats.beta.ppf(tail, k, n - k + 1)) if k else 0.0
+        high = float(stats.beta.ppf(1 - tail, k + 1, n - k)) if k < n else 1.0
+        return Risk(mean, low, high, n, "Clopper-Pearson")
+    spread = float(losses.var(ddof=1)) if n > 1 else 0.25
+    log = math.log(2 / tail)
+    radius = math.sqrt(2 * spread * log / n) + 7 * log / (3 * max(1, n - 1))
+    return Risk(mean, max(0.0, mean - radius), min(1.0, mean + radius), n, "empirical Bernstein")
+
+
+def difference(ours: Array, others: Array) -> tuple[float, float, float]:
+    """Mean and 95% interval of ``ours`` less ``others``, losses row by row, by the normal approximation."""
+    gap = ours - others
+    mean, error = float(gap.mean()), 1.96 * float(gap.std()) / math.sqrt(len(gap))
+    return mean, mean - error, mean + error

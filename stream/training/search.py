@@ -1,0 +1,172 @@
+"""Choosing among candidates by successive halving (Jamieson and Talwalkar 2016), within a budget of seconds.
+
+First the recipe: all candidates on a small newest share of the rows, the better third of them on more, and so on up
+to all rows. Then how far back to look, for the best recipes. The rows that judge are never looked at.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from stream.errors import TrainingError
+from stream.training.families import Candidate
+from stream.training.trials import Trial, Trials
+
+KEEPS = 3
+"""One in so many candidates goes on to the next round."""
+
+LEAST_ROUND = 1_000
+"""A round on fewer rows than this says too little."""
+
+BEST = 3
+"""So many recipes are tried with every window."""
+
+RECIPES = 0.7
+"""The share of the budget after which no further recipe is tried."""
+
+TOLD = 1.96
+"""Standard errors of the difference from which on a candidate is told to be better than the plain one: 95%."""
+
+KINDS = ("", "words", "chars", "both")
+
+WINDOWS = (2_500, 5_000, 10_000)
+HALF_LIVES = (2_500, 10_000)
+
+
+class Budget(Struct, frozen=True):
+    """Seconds that a search may take, and what says how many it has taken; the trial under way is finished."""
+
+    seconds: float
+    spent: Callable[[], float]
+
+    def left(self, share: float = 1.0) -> bool:
+        """Whether there is some left, of a share of it."""
+        return self.spent() < self.seconds * share
+
+
+Told = Callable[[int, int, Trial], None]
+
+
+def unheard(_number: int, _total: int, _trial: Trial) -> None:
+    """Hears of trials, and does nothing."""
+
+
+class Searched(Struct):
+    """What was tried, the choice, and whether the budget ended it before all had been tried.
+
+    ``trials`` holds the last, so the fullest, trial of each candidate.
+    """
+
+    chosen: Trial
+    plain: Trial
+    trials: list[Trial]
+    cut_short: bool
+
+
+def search(
+    trials: Trials, found: Sequence[Candidate], budget: Budget, since_alarm: int = 0, told: Told = unheard
+) -> Searched:
+    """Search; the first candidate is the plain one, tried in any case. ``since_alarm``: rows since the last alarm.
+
+    ``told`` hears of each trial: its number, how many there will be in all, the trial. Raises TrainingError where not
+    even the plain candidate can be fitted.
+    """
+    rows = len(trials.plan.folds[-1].fit)
+    shares = rounds(rows) if trials.plan.scheme == "split" else [1.0]
+    windows = [Candidate("", window=w) for w in dict.fromkeys((*WINDOWS, since_alarm)) if 0 < w < rows]
+    windows += [Candidate("", half_life=h) for h in HALF_LIVES if h < rows]
+    counts = [max(1, math.ceil(len(found) / KEEPS**number)) for number in range(len(shares))]
+    at_work = _Search(trials, budget, told, sum(counts) + len(windows) * BEST)
+    plain = found[0]
+    at_work.attempt(plain, 1.0)
+    if plain not in at_work.done:
+        raise TrainingError(
+            f"the {rows} labelled rows that fit hold too few of one of the {trials.data.classes} classes: "
+            "take more rows"
+        )
+    left = list(found[1:])
+    for number, (share, count) in enumerate(zip(shares, counts, strict=True), 1):
+        # Each round has its part of the budget: one that is cut short must not leave the fuller ones without any.
+        left = at_work.go(sorted(left, key=at_work.rank)[:count], share, RECIPES * number / len(shares))
+    for base in sorted(at_work.full(), key=lambda trial: (trial.risk, trial.brier))[:BEST]:
+        back = [replace(base.candidate, window=w.window, half_life=w.half_life) for w in windows]
+        at_work.go(back, 1.0, 1.0)
+    return Searched(
+        choose(at_work.full(), at_work.done[plain]), at_work.done[plain], list(at_work.done.values()), at_work.cut_short
+    )
+
+
+class _Search:
+    """A search under way."""
+
+    def __init__(self, trials: Trials, budget: Budget, told: Told, total: int) -> None:
+        self.trials = trials
+        self.budget = budget
+        self.told = told
+        self.total = total
+        self.number = 0
+        self.done: dict[Candidate, Trial] = {}
+        self.cut_short = False
+
+    def attempt(self, candidate: Candidate, share: float) -> None:
+        self.number += 1
+        trial = self.trials.attempt(candidate, share)
+        if trial is not None:
+            self.done[candidate] = trial
+            self.told(self.number, self.total, trial)
+
+    def go(self, candidates: Sequence[Candidate], share: float, until: float) -> list[Candidate]:
+        """Try these while there is some left of a share of the budget; gives those that could be fitted."""
+        fitted = []
+        # Those that share their numbers come one after the other, the cheap ones first.
+        for candidate in sorted(candidates, key=lambda c: KINDS.index(c.text)):
+            if not self.budget.left(until):
+                self.cut_short = True
+                break
+            self.attempt(candidate, share)
+            if candidate in self.done:
+                fitted.append(candidate)
+        return fitted
+
+    def rank(self, candidate: Candidate) -> tuple[float, float]:
+        """The better the sooner; those not tried yet keep the order in which they were drawn."""
+        trial = self.done.get(candidate)
+        return (0.0, 0.0) if trial is None else (trial.risk, trial.brier)
+
+    def full(self) -> list[Trial]:
+        """The trials on all rows."""
+        return [trial for trial in self.done.values() if trial.share == 1.0]
+
+
+def rounds(rows: int) -> list[float]:
+    """The shares of the rows that successive rounds see.
+
+    >>> rounds(9_000), rounds(1_500)
+    ([0.1111111111111111, 0.3333333333333333, 1.0], [1.0])
+    """
+    count = max(0, int(math.log(max(1.0, rows / LEAST_ROUND), KEEPS) + 1e-9))
+    return [float(KEEPS) ** -number for number in range(count, -1, -1)]
+
+
+def choose(trials: Sequence[Trial], plain: Trial) -> Trial:
+    """The plain candidate unless something is told to be better; then, of the best, that with the least Brier score.
+
+    By paired losses, row by row: told to be better is a mean difference above TOLD standard errors, and among the best
+    are those within one of the very best (Breiman et al. 1984). On Enron's first mails a dozen recipes cannot be told
+    apart, and of these the plain one makes the fewest errors on the mailboxes that come later: docs/baselines.md.
+    """
+    best = min(trials, key=lambda trial: (trial.risk, trial.brier))
+    if not _worse(plain, best, TOLD):
+        return plain
+    level = [trial for trial in trials if not _worse(trial, best, 1.0)]
+    return min(level, key=lambda trial: (trial.brier, trial.risk))
+
+
+def _worse(trial: Trial, best: Trial, errors: float) -> bool:
+    if len(trial.losses) != len(best.losses):
+        return True
+    gap = trial.losses - best.losses
+    error = float(gap.std()) / math.sqrt(len(gap))
+    return float(gap.mean()) > errors * error

@@ -1,0 +1,224 @@
+"""Trying candidates: each fitted on what came before, and asked about what came after."""
+
+import warnings
+from collections import OrderedDict
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from msgspec import Struct
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import log_loss
+from sklearn.pipeline import Pipeline
+
+from stream.config import Features
+from stream.training.aims import Aim
+from stream.training.calibration import brier, sigmoid
+from stream.training.estimators import MOST_TREES, learner, numbers
+from stream.training.families import Candidate
+from stream.training.keeping import keep
+from stream.training.scores import positive, probabilities
+from stream.training.splits import Fold, Plan
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+LOOKED_AT = 2_000
+"""Rows, the newest, on which the train risk is computed."""
+
+STEP = 25
+"""Trees that gradient boosting grows before it is asked whether it still gets better."""
+
+PATIENCE = 50
+"""Trees that it goes on without getting better."""
+
+LEAST_ROWS = 20
+"""A fit on fewer rows, or on fewer classes than there are, is left out."""
+
+
+class Data(Struct, frozen=True):
+    """What is trained on: rows oldest first, the index of each one's class, and what the columns are."""
+
+    frame: pd.DataFrame
+    labels: Array
+    classes: int
+    features: Features
+
+
+class Trial(Struct):
+    """How a candidate did: mean losses of the rows it was fitted on and of those it was asked about.
+
+    ``losses`` are of each row asked about, in order. ``iterations``: where gradient boosting stopped, with its
+    ``curve`` of log losses, iteration by iteration. ``share``: of the rows, the newest, that it was given.
+    """
+
+    candidate: Candidate
+    train_risk: float
+    risk: float
+    brier: float
+    rows: int
+    share: float
+    losses: Array
+    iterations: int = 0
+    curve: list[float] = []
+
+
+class Trials:
+    """Fits candidates on parts of the data; what makes numbers is fitted once for candidates that share it."""
+
+    def __init__(self, data: Data, plan: Plan, aim: Aim, seed: int) -> None:
+        self.data = data
+        self.plan = plan
+        self.aim = aim
+        self.seed = seed
+        self._made: OrderedDict[Any, Numbers] = OrderedDict()
+
+    def attempt(self, candidate: Candidate, share: float = 1.0) -> Trial | None:
+        """Try a candidate on every fold, on the newest ``share`` of the rows; None where it cannot be fitted."""
+        parts = [part for fold in self.plan.folds if (part := self._part(candidate, fold, share)) is not None]
+        if not parts:
+            return None
+        losses = np.concatenate([part.losses for part in parts])
+        labels = np.concatenate([part.labels for part in parts])
+        return Trial(
+            candidate,
+            float(np.mean([part.train_risk for part in parts])),
+            float(losses.mean()),
+            brier(labels, np.concatenate([part.probabilities for part in parts])),
+            parts[-1].rows,
+            share,
+            losses,
+            round(float(np.mean([part.iterations for part in parts]))),
+            parts[-1].curve,
+        )
+
+    def fit(self, candidate: Candidate, rows: Array, iterations: int = 0) -> Pipeline:
+        """The candidate's estimator over the frame, fitted on its part of these rows."""
+        at = newest(candidate, rows, 1.0)
+        labels = self.data.labels[at]
+        made = self._numbers(candidate, at, None)
+        model = learner(
+            candidate, self.data.features, made.kept, made.fitted.shape[1], self.seed, iterations or MOST_TREES
+        )
+        _fit(model, made.fitted, labels, candidate)
+        _plain_words(made.columns)
+        return Pipeline([("columns", made.columns), *model.steps])
+
+    def _part(self, candidate: Candidate, fold: Fold, share: float) -> "_Part | None":
+        at = newest(candidate, fold.fit, share)
+        labels, asked = self.data.labels[at], self.data.labels[fold.predict]
+        if len(at) < LEAST_ROWS or len(np.unique(labels)) < self.data.classes:
+            return None
+        made = self._numbers(candidate, at, fold.predict)
+        width, iterations = made.fitted.shape[1], 0
+        curve: list[float] = []
+        if candidate.family == "gradient-boosting":
+            model = learner(candidate, self.data.features, made.kept, width, self.seed, STEP)
+            iterations, curve = _stop(model, made.fitted, labels, made.asked, asked, _weights(candidate, len(labels)))
+        model = learner(candidate, self.data.features, made.kept, width, self.seed, iterations or MOST_TREES)
+        _fit(model, made.fitted, labels, candidate)
+        seen = losses(model, made.asked, asked, self.aim)
+        own = losses(model, made.fitted[-LOOKED_AT:], labels[-LOOKED_AT:], self.aim)
+        if len(np.unique(asked)) == self.data.classes:
+            probabilities = sigmoid(model, made.asked, asked).predict_proba(made.asked)
+        else:
+            probabilities = np.tile(np.bincount(labels, minlength=self.data.classes) / len(labels), (len(asked), 1))
+        return _Part(seen, float(own.mean()), asked, probabilities, len(at), iterations, curve)
+
+    def _numbers(self, candidate: Candidate, at: Array, ask: Array | None) -> "Numbers":
+        """The numbers of the rows that fit, and of those that are asked about; a few of the last made are kept."""
+        dense = candidate.family == "gradient-boosting" and not self.data.features.text
+        fit_by = (candidate.text, dense, candidate.select if self.data.features.text == [] else "")
+        key = (*fit_by, len(at), int(at[0]), int(at[-1]), None if ask is None else (int(ask[0]), int(ask[-1])))
+        made = self._made.get(key)
+        if made is None:
+            while len(self._made) >= len(self.plan.folds):
+                self._made.popitem(last=False)
+            frame = self.data.frame.iloc[at]
+            kept = keep(candidate, self.data.features, frame, self.data.labels[at], self.seed)
+            columns = numbers(candidate, self.data.features, kept)
+            fitted = columns.fit_transform(frame)
+            asked = None if ask is None else columns.transform(self.data.frame.iloc[ask])
+            made = self._made[key] = Numbers(columns, kept, fitted, asked)
+        return made
+
+
+class Numbers(Struct):
+    """What makes numbers of columns, which columns it keeps, and the numbers of rows."""
+
+    columns: Any
+    kept: list[str]
+    fitted: Any
+    asked: Any
+
+
+class _Part(Struct):
+    losses: Array
+    train_risk: float
+    labels: Array
+    probabilities: Array
+    rows: int
+    iterations: int
+    curve: list[float]
+
+
+def newest(candidate: Candidate, rows: Array, share: float) -> Array:
+    """Those of the rows that the candidate looks back to, and of these the newest share."""
+    own = rows[-candidate.window :] if candidate.window else rows
+    return own[-max(1, round(len(own) * share)) :]
+
+
+def losses(model: Any, matrix: Any, labels: Array, aim: Aim) -> Array:
+    """Each row's loss, by the model's own scores; where errors cost differently, at the best threshold for them."""
+    if aim.plain:
+        answers = model.predict(matrix)
+    else:
+        scores = positive(probabilities(model, matrix))
+        answers = (scores >= aim.threshold(labels, scores)).astype(int)
+    return aim.losses(labels, answers)
+
+
+def _fit(model: Pipeline, matrix: Any, labels: Array, candidate: Candidate) -> None:
+    weights = _weights(candidate, len(labels))
+    with warnings.catch_warnings():
+        # A recipe that does not converge is judged by what it has come to.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(matrix, labels, **({} if weights is None else {"model__sample_weight": weights}))
+
+
+def _weights(candidate: Candidate, rows: int) -> Array | None:
+    """Of each row, where newer ones count more; None where all count the same."""
+    age = np.arange(rows)[::-1]
+    return np.asarray(0.5 ** (age / candidate.half_life)) if candidate.half_life else None
+
+
+def _plain_words(columns: Any) -> None:
+    """Make plain integers of the numbers in vocabularies: numpy's cost a file member each in a skops file."""
+    for _, step, _ in columns.transformers_:
+        if hasattr(step, "vocabulary_"):
+            step.vocabulary_ = {word: int(at) for word, at in step.vocabulary_.items()}
+
+
+def _stop(
+    model: Pipeline, matrix: Any, labels: Array, asked: Any, answers: Array, weights: Array | None
+) -> tuple[int, list[float]]:
+    """Where the log loss of the rows asked about is least, and its curve up to PATIENCE trees further.
+
+    The learner's own early stopping would set rows aside at random: these are newer than what it learns from.
+    """
+    reduced, seen = matrix, asked
+    for _, step in model.steps[:-1]:
+        reduced = step.fit_transform(reduced, labels)
+        seen = step.transform(seen)
+    boosted = model[-1].set_params(warm_start=True)
+    curve: list[float] = []
+    while len(curve) < MOST_TREES and len(curve) - _best(curve) < PATIENCE:
+        boosted.set_params(max_iter=len(curve) + STEP)
+        boosted.fit(reduced, labels, sample_weight=weights)
+        stages = islice(boosted.staged_predict_proba(seen), len(curve), None)
+        curve += [float(log_loss(answers, p, labels=boosted.classes_)) for p in stages]
+    return _best(curve) + 1, curve
+
+
+def _best(curve: list[float]) -> int:
+    return int(np.argmin(curve)) if curve else 0

@@ -1,0 +1,108 @@
+"""Which candidate is chosen, and what a budget cuts short."""
+
+from itertools import count
+
+import numpy as np
+import pytest
+
+from stream.training.aims import Aim
+from stream.training.families import PLAIN, Candidate, candidates
+from stream.training.search import Budget, choose, rounds, search
+from stream.training.splits import plan
+from stream.training.trials import Data, Trial, Trials, newest
+from tests.stream.training.tables import linear
+
+
+def trial(name, losses, brier):
+    losses = np.array(losses, dtype=float)
+    return Trial(Candidate(name), 0.0, float(losses.mean()), brier, 100, 1.0, losses)
+
+
+def unlimited():
+    return Budget(1.0, lambda: 0.0)
+
+
+def test_what_cannot_be_told_from_the_best_loses_to_the_plain_one():
+    base = np.zeros(500)
+    one, two = base.copy(), base.copy()
+    one[:12], two[5:16] = 1, 1
+    plain, best = trial("plain", one, 0.02), trial("best", two, 0.01)
+    assert choose([plain, best], plain) is plain
+
+
+def test_what_is_told_to_be_better_wins_over_the_plain_one_by_its_brier_score():
+    base = np.zeros(500)
+    bad, good, other = base.copy(), base.copy(), base.copy()
+    bad[:50], good[:10], other[5:16] = 1, 1, 1
+    plain, best, close = trial("plain", bad, 0.001), trial("best", good, 0.02), trial("close", other, 0.01)
+    assert choose([plain, best, close], plain) is close
+
+
+def test_small_rounds_come_first_and_the_last_sees_all_rows():
+    assert rounds(2_999) == [1.0]
+    assert rounds(3_000) == pytest.approx([1 / 3, 1])
+    assert rounds(30_000) == pytest.approx([1 / 27, 1 / 9, 1 / 3, 1])
+
+
+def test_a_third_of_the_candidates_goes_on_to_each_further_round():
+    data = linear(6_000)
+    heard = []
+    found = search(
+        Trials(data, plan(6_000), Aim(), 1),
+        [PLAIN, *(Candidate("logistic", settings=(("C", float(c)),)) for c in range(20, 32))],
+        unlimited(),
+        told=lambda *a: heard.append(a),
+    )
+    shares = [round(t.share, 2) for _, _, t in heard]
+    assert shares[0] == 1.0  # the plain one, in any case
+    assert shares[1:13] == [0.33] * 12
+    assert shares[13:18] == [1.0] * 5
+    assert [number for number, _, _ in heard] == list(range(1, len(heard) + 1))
+    assert not found.cut_short
+
+
+def test_a_budget_that_is_used_up_leaves_the_plain_candidate():
+    data = linear(2_000)
+    clock = count()
+    found = search(
+        Trials(data, plan(2_000), Aim(), 1),
+        candidates(data.features, 1_200, 1),
+        Budget(0.5, lambda: 1 + next(clock)),
+    )
+    assert found.cut_short
+    assert [t.candidate for t in found.trials] == [PLAIN]
+    assert found.chosen is found.plain
+
+
+def test_a_stream_that_has_turned_round_is_learned_from_its_newest_rows():
+    data = linear(12_000, noise=0.02)
+    labels = data.labels.copy()
+    labels[:4_000] = 1 - labels[:4_000]  # the fit part's first half is of another world
+    turned = Data(data.frame, labels, 2, data.features)
+    found = search(Trials(turned, plan(12_000), Aim(), 1), [PLAIN], unlimited())
+    assert found.chosen.candidate.window == 2_500
+    assert found.chosen.risk < 0.1 < found.plain.risk
+
+
+def test_rows_since_the_last_alarm_are_a_window_too():
+    data = linear(12_000)
+    heard = []
+    search(Trials(data, plan(12_000), Aim(), 1), [PLAIN], unlimited(), 3_333, lambda *a: heard.append(a[2]))
+    assert 3_333 in {t.candidate.window for t in heard}
+    assert {t.rows for t in heard if t.candidate.window == 3_333} == {3_333}
+
+
+def test_the_newest_rows_are_taken():
+    rows = np.arange(100)
+    assert newest(Candidate("x", window=10), rows, 1.0).tolist() == list(range(90, 100))
+    assert newest(Candidate("x", window=10), rows, 0.5).tolist() == list(range(95, 100))
+    assert newest(Candidate("x"), rows, 0.25).tolist() == list(range(75, 100))
+
+
+def test_the_candidates_are_drawn_by_the_seed_and_the_plain_one_comes_first():
+    features = linear(10).features
+    one, two = candidates(features, 1_000, 1), candidates(features, 1_000, 2)
+    assert one[0] == two[0] == PLAIN
+    assert one != two
+    assert sorted(map(str, one)) == sorted(map(str, two))
+    assert len(set(one)) == len(one)
