@@ -9,11 +9,15 @@ from msgspec import Struct
 from consumers.order import Delay
 from consumers.settings import find_stream
 from consumers.sources import Source, open_source
-from stream.config import Features, Settings, Stream
+from stream.config import Features, Registry, Settings, Stream
 from stream.config import Worker as WorkerSettings
 from stream.duration import DURATION_FORM, Duration
 from stream.errors import SettingError
 from stream.online import find
+from stream.refitting import NEVER
+
+REGISTERED = "registry:"
+"""Before champion, challenger, or a version's number, where a replay uses a baseline of the registry."""
 
 FIELDS = ("event_id", "time", "label")
 
@@ -23,7 +27,8 @@ class Plan(Struct):
 
     ``stream`` None: settings are read off the first rows. ``fields`` are the columns of ids, times and labels,
     ``mapped`` all columns that must be there. ``where`` keeps rows whose columns have these values. ``segment`` is a
-    length or the positions where segments begin; 0 is none. ``out`` None: only the results are kept.
+    length or the positions where segments begin; 0 is none. ``retrain``: the policy of stream.refitting. ``out`` None:
+    only the results are kept. ``registered``: which of the baselines in ``registry`` is used; none where it is empty.
     """
 
     name: str
@@ -39,6 +44,9 @@ class Plan(Struct):
     limit: int | None = None
     segment: int | list[int] = 0
     speed: float = 0.0
+    retrain: str = NEVER
+    registered: str = ""
+    registry: Registry = Registry()
     monitor: bool = True
     out: Path | None = None
     form: str = "jsonl"
@@ -67,7 +75,7 @@ def make(
     fields = {name: column for name, column in mapping.items() if name in FIELDS}
     renamed = {name: column for name, column in mapping.items() if name not in FIELDS}
     if chosen is not None:
-        given = {name: spec for name, spec in models.items() if spec}
+        given = {name: spec for name, spec in models.items() if spec and not spec.startswith(REGISTERED)}
         if given.get("baseline") == "none":
             given["serving"] = "online"
         chosen = msgspec.structs.replace(chosen, features=_renamed(chosen, renamed), **given)
@@ -90,6 +98,8 @@ def make(
         where=where,
         segment=_segment(segment),
         speed=_speed(speed),
+        registered=(models.get("baseline") or "").partition(REGISTERED)[2],
+        registry=settings.registry,
         worker=settings.worker,
     )
 

@@ -170,6 +170,7 @@ def _finish(plan: Plan, store: Store, run: Run, chain: Chain, spent: _Spent) -> 
         models=board.models(),
         segments=board.segments(),
         alarms=alarms,
+        retrains=[] if chain.refitting is None else chain.refitting.done,
         unused=run.unused,
         left_out=run.settings.left_out,
         seconds=spent.seconds,

@@ -15,6 +15,7 @@ from stream.config import Stream
 from stream.errors import SettingError, StateError
 from stream.prequential import MODELS
 from stream.records import RECORDS, Alarm
+from stream.refitting import Refitted
 
 FILES = {"predictions": "predictions", "alarms": "alarms", "dead_letters": "dead-letters"}
 
@@ -31,6 +32,7 @@ class Results(Struct):
     models: dict[str, dict[str, Any]]
     segments: list[dict[str, Any]]
     alarms: list[Alarm]
+    retrains: list[Refitted]
     unused: dict[str, int]
     left_out: dict[str, str]
     seconds: float
@@ -59,7 +61,7 @@ class Results(Struct):
                 {name: getattr(alarm, name) for name in ("position", "event_id", "time", "kind", "verdict", "evidence")}
                 for alarm in self.alarms
             ],
-            "retrains": [],
+            "retrains": self.retrains,
             "segments": self.segments,
             "verdict": None if monitoring is None else monitoring.verdict,
             "fates": {

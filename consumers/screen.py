@@ -110,17 +110,29 @@ def report(console: Console, plan: Plan, results: Results) -> None:
             f"{inputs.ahead:,} records have a time in the future and moved no clock; is the unit of time right "
             "(fields.time_unit)?"
         )
+    _tell(console, results)
+    verdict = results.totals.monitoring.verdict if results.totals.monitoring else None
+    console.print(
+        f"verdict: {verdict or '-'}; {len(results.alarms):,} alarms; "
+        f"{results.events_per_second:,.0f} events/s; "
+        f"peak memory {results.peak_rss_bytes / 2**20:,.0f} MiB; digest {results.digest[:16]}"
+    )
+    if plan.out is not None:
+        console.print(f"results in {plan.out}: summary.json, predictions, alarms and dead letters ({plan.form})")
+
+
+def _tell(console: Console, results: Results) -> None:
+    """What has happened on the way."""
     alarms = results.alarms
     for alarm in alarms[:20]:
         figures = ", ".join(f"{name} {value:.4g}" for name, value in alarm.detail.items())
         console.print(f"alarm at row {alarm.position:,}: {alarm.verdict} ({alarm.kind}: {figures})", highlight=False)
     if len(alarms) > 20:
         console.print(f"... and {len(alarms) - 20:,} more alarms")
-    verdict = results.totals.monitoring.verdict if results.totals.monitoring else None
-    console.print(
-        f"verdict: {verdict or '-'}; {len(alarms):,} alarms; "
-        f"{results.events_per_second:,.0f} events/s; "
-        f"peak memory {results.peak_rss_bytes / 2**20:,.0f} MiB; digest {results.digest[:16]}"
-    )
-    if plan.out is not None:
-        console.print(f"results in {plan.out}: summary.json, predictions, alarms and dead letters ({plan.form})")
+    for made in results.retrains[:20]:
+        console.print(
+            f"retrained after {made.labelled:,} labelled events, on the newest {made.rows:,}: {made.version}",
+            highlight=False,
+        )
+    if len(results.retrains) > 20:
+        console.print(f"... and {len(results.retrains) - 20:,} more times")

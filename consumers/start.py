@@ -2,7 +2,7 @@
 
 import copy
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -22,9 +22,12 @@ from stream.chain import Chain
 from stream.config import Fields, Stream, check_stream, dump, undump
 from stream.decoding import RecordDecoder
 from stream.errors import RecordError, SettingError, SourceError, StateError
+from stream.features import FeatureExtractor
+from stream.features import Row as FeatureRow
 from stream.given import GivenScore
 from stream.models import Models
 from stream.monitoring import MonitoringTask
+from stream.refitting import NEVER, Refitting, check
 from stream.scoreboard import Scoreboard
 from stream.scoring import ScoringTask
 from stream.warmup import warm_up
@@ -47,6 +50,7 @@ class Run:
                 "name another --out, or begin anew with --fresh"
             )
         self.left_out: dict[str, str] = {}
+        self.refitting: Refitting | None = None  # after the first start it comes out of the checkpoint
         self.rows = Rows(plan.source, plan.where, plan.limit)
         if known is None:
             self._begin(identity, now)
@@ -63,7 +67,7 @@ class Run:
             raise SourceError(
                 f"{plan.source.name}: none of its first {len(first)} rows can be read; the first: {first[0][0]}"
             )
-        self._check_mapped(tables)
+        check_mapped(plan, tables)
         if plan.stream is not None:
             absent = [name for name in plan.stream.features.columns if not any(name in row for row in tables)]
             self.left_out = {name: f"it is in none of the first {len(tables):,} rows" for name in absent}
@@ -72,6 +76,7 @@ class Run:
         warm = stream.warm_up if plan.warm_up is None else plan.warm_up
         stream = msgspec.structs.replace(stream, fields=fields, warm_up=warm)
         check_stream(f"streams.{plan.name}", stream)
+        check(plan.retrain, stream)
         self._check_delay(stream, tables)
         numbered = not any(fields.event_id in row for row in tables)
         if plan.labels is not None:
@@ -86,7 +91,12 @@ class Run:
         self.skip = frozenset(event_id for event_id, _, _ in examples)
         made = warm_up(f"streams.{plan.name}", stream, [(row, label) for _, row, label in examples])
         self.settings.stream, self.models = made.stream, made.models
+        if plan.registered:
+            _take(plan, made.stream, made.models)
         self.unused = made.unused
+        if plan.retrain != NEVER:
+            self.refitting = Refitting(plan.name, made.stream, plan.retrain)
+            self.refitting.begin(_usable(made.stream, examples))
         begin = self.task().snapshot()
         self.store.start(
             Position(warm, warm if plan.labels is None else 0),
@@ -111,13 +121,6 @@ class Run:
             raise SettingError("--stream", None, "a stream's name, where the labels are in a file of their own")
         stream, self.left_out = infer(tables, fields, self.plan.ignore)
         return stream
-
-    def _check_mapped(self, tables: list[dict[str, Any]]) -> None:
-        """See that each column that --map names is there; the label's may stand in a file of its own."""
-        for name, column in self.plan.mapped.items():
-            if column and not any(column in row for row in tables) and (name != "label" or self.plan.labels is None):
-                there = ", ".join(list(dict.fromkeys(name for row in tables for name in row))[:40])
-                raise SettingError(f"--map {name}", column, f"a column of the input; it has {there}")
 
     def _check_delay(self, stream: Stream, tables: list[dict[str, Any]]) -> None:
         seconds = self.plan.delay.seconds
@@ -183,7 +186,8 @@ class Run:
         monitor = MonitoringTask(self.plan.name, stream) if self.plan.monitor else None
         # Each task learns for itself: none may begin with what another has learned.
         board = Scoreboard(stream, self.settings.warm_up, self.plan.segment)
-        return Chain(ScoringTask(self.plan.name, stream, copy.deepcopy(self.models)), monitor, board)
+        scoring = ScoringTask(self.plan.name, stream, copy.deepcopy(self.models))
+        return Chain(scoring, monitor, board, copy.deepcopy(self.refitting))
 
 
 class Resolved(Struct):
@@ -217,6 +221,14 @@ class Rows:
         return all(_text(fields.get(name)) == wanted for name, wanted in self.where.items())
 
 
+def check_mapped(plan: Plan, tables: Sequence[dict[str, Any]]) -> None:
+    """See that each column that --map names is there; the label's may stand in a file of its own."""
+    for name, column in plan.mapped.items():
+        if column and not any(column in row for row in tables) and (name != "label" or plan.labels is None):
+            there = ", ".join(list(dict.fromkeys(name for row in tables for name in row))[:40])
+            raise SettingError(f"--map {name}", column, f"a column of the input; it has {there}")
+
+
 def side_by_side(
     rows: Iterable[dict[str, Any] | RecordError], decoder: RecordDecoder
 ) -> list[tuple[str, dict[str, Any], str | None]]:
@@ -228,6 +240,41 @@ def side_by_side(
                 event = decoder.event(fields, index, float(index))
                 examples.append((event.event_id, fields, decoder.label_of(fields)))
     return examples
+
+
+def _take(plan: Plan, stream: Stream, models: Models) -> None:
+    """Have a baseline of the registry in place of the warm-up's; raises SettingError and RegistryError."""
+    from consumers.registry.registry import Registry
+
+    registry, which = Registry(plan.registry), plan.registered
+    if which.isdecimal():
+        one = registry.version(plan.name, int(which))
+    else:
+        used = registry.in_use(plan.name)
+        known = {"champion": used.champion, "challenger": used.challenger}
+        if which not in known:
+            raise SettingError(
+                "--baseline", f"registry:{which}", "registry:champion, registry:challenger or registry:N"
+            )
+        found = known[which]
+        if found is None:
+            raise SettingError("--baseline", f"registry:{which}", f"there: {plan.name} has no {which}")
+        one = found
+    models.baseline, models.artifact = registry.load(one, stream), registry.artifact(one)
+    models.thresholds = (models.thresholds[0], registry.card(one).threshold)
+
+
+def _usable(
+    stream: Stream, examples: Iterable[tuple[str, dict[str, Any], str | None]]
+) -> Iterator[tuple[str, FeatureRow, int]]:
+    """The warm-up's rows as features, each with its class; what cannot be used the warm-up itself has counted."""
+    extractor = FeatureExtractor(stream.features)
+    known = {name: index for index, name in enumerate(stream.classes)}
+    known |= {written: known[meant] for written, meant in stream.labels.values.items()}
+    for event_id, fields, label in examples:
+        if label in known:
+            with suppress(RecordError):
+                yield event_id, extractor.row(fields), known[label]
 
 
 def _text(value: object) -> str:
@@ -247,6 +294,8 @@ def _identity(plan: Plan) -> bytes:
         plan.where,
         plan.limit,
         plan.segment,
+        plan.retrain,
+        plan.registered,
     ]
     parts += [
         plan.delay,

@@ -6,10 +6,8 @@ from msgspec.structs import replace
 
 from stream.config import Stream
 from stream.entry import IMPLIED, Entry
+from stream.models import Thresholds
 from stream.records import Labelled
-
-Thresholds = tuple[float, float]
-"""Of online model and baseline: an event scored at or above is called positive."""
 
 
 class Answers:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from stream.digest import digest
 from stream.monitoring import MonitoringTask, MonitoringTotals
 from stream.records import Input, Outputs
+from stream.refitting import PIECE, Refitting, pieces
 from stream.scoreboard import Scoreboard
 from stream.scoring import ScoringTask
 from stream.snapshot import Snapshot
@@ -22,21 +23,54 @@ class ChainTotals(Struct, frozen=True):
 
 
 class Chain:
-    """What leaves the scorer goes to the monitor and the scoreboard at once, in order; either may be left out."""
+    """What leaves the scorer goes to the monitor and the scoreboard at once, in order; either may be left out.
 
-    def __init__(self, scoring: ScoringTask, monitoring: MonitoringTask | None, board: Scoreboard | None) -> None:
+    So may ``refitting``, which hears of both and gives the scorer another baseline now and then.
+    """
+
+    def __init__(
+        self,
+        scoring: ScoringTask,
+        monitoring: MonitoringTask | None,
+        board: Scoreboard | None,
+        refitting: Refitting | None = None,
+    ) -> None:
         self.scoring = scoring
         self.monitoring = monitoring
         self.board = board
+        self.refitting = refitting
+        self.fed = 0
 
     def feed(self, batch: Sequence[Input]) -> Outputs:
         """Take inputs in order and answer what is to be published; raises what the scorer raises."""
+        if self.refitting is None:
+            return self._feed(batch)
+        whole, begin = Outputs([], [], [], []), 0
+        for end in pieces(len(batch), self.fed):
+            out = self._feed(batch[begin:end])
+            self.fed += end - begin
+            begin = end
+            self.refitting.hear(out.labelled)
+            if self.fed % PIECE == 0:
+                self._refit(self.refitting)
+            for kind in Outputs.__struct_fields__:
+                getattr(whole, kind).extend(getattr(out, kind))
+        return whole
+
+    def _feed(self, batch: Sequence[Input]) -> Outputs:
         out = self.scoring.feed(batch)
         if self.board is not None:
             self.board.update(out.labelled, self.scoring.counted)
         if self.monitoring is not None:
             out.alarms.extend(self.monitoring.feed(out.labelled).alarms)
         return out
+
+    def _refit(self, refitting: Refitting) -> None:
+        verdict = None if self.monitoring is None else self.monitoring.verdict
+        if refitting.due(self.scoring.models.baseline, verdict):
+            made = refitting.fit()
+            if made is not None:
+                self.scoring.swap(*made, threshold=0.5)
 
     def recent_skips(self) -> int:
         """Skips among the scorer's last inputs."""
@@ -50,11 +84,13 @@ class Chain:
         """All states in one; holds pickles, so whoever stores it must authenticate it."""
         scoring = self.scoring.snapshot()
         monitoring = None if self.monitoring is None else self.monitoring.snapshot().body
-        return Snapshot(pickle.dumps((scoring.body, monitoring, self.board), protocol=5), scoring.segments)
+        state = (scoring.body, monitoring, self.board, self.refitting, self.fed)
+        return Snapshot(pickle.dumps(state, protocol=5), scoring.segments)
 
     def restore(self, body: bytes, segments: Mapping[str, bytes]) -> None:
         """Take up a snapshot's state; raises StateError where a part does not fit."""
-        scoring, monitoring, self.board = pickle.loads(body)  # noqa: S301 - authenticated by whoever stores it: consumers/seal.py
+        state = pickle.loads(body)  # noqa: S301 - authenticated by whoever stores it: consumers/seal.py
+        scoring, monitoring, self.board, self.refitting, self.fed = state
         self.scoring.restore(scoring, segments)
         if self.monitoring is not None:
             self.monitoring.restore(monitoring, {})
@@ -62,4 +98,4 @@ class Chain:
     def digest(self) -> str:
         """The canonical digest of all states."""
         monitoring = None if self.monitoring is None else self.monitoring.digest()
-        return digest([self.scoring.digest(), monitoring, self.board])
+        return digest([self.scoring.digest(), monitoring, self.board, self.refitting, self.fed])

@@ -1,6 +1,7 @@
 """The models that score a stream, and what they make of a batch before it is gone through event by event."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import repeat
 
 from msgspec import Struct
@@ -13,6 +14,9 @@ from stream.given import GIVEN, GivenScore
 from stream.online import OnlineModel
 from stream.records import Event, Score
 
+Thresholds = tuple[float, float]
+"""Of online model and baseline: an event scored at or above is called positive."""
+
 Ready = tuple[Row, ModelInput, Score, Score]
 
 
@@ -20,7 +24,8 @@ class Models(Struct):
     """What scores a stream's events, and where each anomaly detector's alarm begins.
 
     ``online_version`` names the online model's recipe and warm-up, not what it has learned since.
-    ``thresholds`` are (online, baseline): an event scored at or above is called positive. ``artifact`` is the
+    ``thresholds`` are (online, baseline): an event scored at or above is called positive; ``past`` are those of
+    baselines that were in use before, by version, while events wait that they have scored. ``artifact`` is the
     baseline's skops file, with which a snapshot restores a task anywhere; a given score has none.
     """
 
@@ -29,11 +34,22 @@ class Models(Struct):
     baseline: Baseline | GivenScore | None
     thresholds: tuple[float, float] = (0.5, 0.5)
     artifact: bytes = b""
+    past: dict[str | None, Thresholds] = {}
 
     @property
     def baseline_version(self) -> str | None:
         """The version of the baseline in use, if there is one."""
         return None if self.baseline is None else self.baseline.version
+
+    def thresholds_of(self, version: str | None) -> Thresholds:
+        """The thresholds of an event that the baseline of this version has scored."""
+        return self.thresholds if version == self.baseline_version else self.past.get(version, self.thresholds)
+
+    def swap(self, baseline: Baseline, artifact: bytes, threshold: float, held: AbstractSet[str | None]) -> None:
+        """Take another baseline into use; ``held``: the versions that have scored an event that is still here."""
+        known = {**self.past, self.baseline_version: self.thresholds}
+        self.past = {version: of for version, of in known.items() if version in held}
+        self.baseline, self.artifact, self.thresholds = baseline, artifact, (self.thresholds[0], threshold)
 
     def segments(self) -> dict[str, Callable[[], bytes]]:
         """A snapshot's segment of the baseline's file."""

@@ -13,13 +13,14 @@ import msgspec
 from msgspec.structs import replace
 
 from stream.answers import Answers
+from stream.baseline import Baseline
 from stream.config import Serving, Stream
 from stream.digest import digest
 from stream.entry import IMPLIED, Entry
 from stream.errors import RecordError, StateError
 from stream.features import FeatureExtractor
 from stream.labels import LabelJoin
-from stream.models import Models, Ready
+from stream.models import Models, Ready, Thresholds
 from stream.prequential import Scored
 from stream.records import DeadLetter, Event, Input, Label, Lost, Outputs, Prediction, Skip, Tick, Undecodable
 from stream.serving import Blend
@@ -27,7 +28,7 @@ from stream.snapshot import Snapshot
 from stream.tally import Tally
 from stream.totals import InputCounts, ScoringTotals
 
-SCHEMA = 2
+SCHEMA = 3
 
 NEVER = float("-inf")
 """The clock before the first time that is believed."""
@@ -84,6 +85,10 @@ class ScoringTask:
             entry.pack()
         self.counted = self.tally.labelled(out.labelled, self.classes, self.stream.kind)
         return out
+
+    def swap(self, baseline: Baseline, artifact: bytes, threshold: float) -> None:
+        """Take another baseline into use, between two batches. What the one before has scored stays its own."""
+        self.models.swap(baseline, artifact, threshold, self.join.versions())
 
     def _on_event(self, event: Event, ready: Ready | RecordError, out: Outputs) -> None:  # noqa: C901 - hot: one piece
         event_id, join, models = event.event_id, self.join, self.models
@@ -156,7 +161,7 @@ class ScoringTask:
         if entry is None:
             return
         if fate == "conflicting":
-            out.labelled.append(self._answers.correction(entry, self.models.thresholds))
+            out.labelled.append(self._answers.correction(entry, self._thresholds(entry)))
             return
         self._learn(entry)
         if final:
@@ -164,10 +169,13 @@ class ScoringTask:
 
     def _leave(self, entry: Entry, out: Outputs, *, late: bool = False, sampled: bool = True) -> None:
         """Publish an entry's labelled record, and behind it the last label where that is another."""
-        out.labelled.append(self._answers.record(entry, self.models.thresholds, late=late, sampled=sampled))
+        out.labelled.append(self._answers.record(entry, self._thresholds(entry), late=late, sampled=sampled))
         if entry.last >= 0 and entry.last != entry.label:
-            out.labelled.append(self._answers.correction(entry, self.models.thresholds))
+            out.labelled.append(self._answers.correction(entry, self._thresholds(entry)))
         entry.row = None
+
+    def _thresholds(self, entry: Entry) -> Thresholds:
+        return self.models.thresholds_of(entry.prediction.baseline_version)
 
     def _learn(self, entry: Entry) -> None:
         prediction = entry.prediction
@@ -258,7 +266,7 @@ class ScoringTask:
         self.models.restore_baseline(state["baseline"], self.stream, segments)
         self.join.restore(state["join"], segments)
         self.models.online, self.models.online_version = state["online"], state["online_version"]
-        self.models.thresholds = state["thresholds"]
+        self.models.thresholds, self.models.past = state["thresholds"], state["past"]
         self.blend.weight = state["blend"]
         self.inputs = InputCounts(*state["inputs"])
         self.clock, self.tally = state["clock"], state["tally"]
@@ -275,6 +283,7 @@ class ScoringTask:
             "online_version": self.models.online_version,
             "online": self.models.online,
             "thresholds": self.models.thresholds,
+            "past": self.models.past,
             "blend": self.blend.weight,
             "inputs": msgspec.structs.astuple(self.inputs),
             "clock": self.clock,

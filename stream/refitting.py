@@ -1,0 +1,180 @@
+"""Retraining inside a replay: when, on which rows, and the baseline that comes of it, to show what a policy costs.
+
+Policies: ``never``; ``periodic:N``, every N labelled records; ``on-alarm``, COLLECT records after the monitor has said
+``baseline_rot``, so that there is something of the new world to learn from. The recipe is the stream's own
+``baseline``; how far back it looks is tried out: on all that is kept and on the newest of WINDOWS, judged by the newest
+COLLECT records, and then fitted on these too.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+
+from stream import baseline as batch
+from stream.baseline import Baseline
+from stream.config import Stream
+from stream.errors import SettingError
+from stream.factories import guarded, make_baseline
+from stream.features import FeatureExtractor, Row
+from stream.given import GIVEN
+from stream.records import Labelled
+
+WINDOWS = (2_500, 5_000, 10_000)
+
+COLLECT = 300
+"""Labelled records that are gathered behind an alarm, and by which windows are judged."""
+
+FIRST = 2_500
+"""Where there is no baseline, no alarm can be about it: the first one is fitted after so many records."""
+
+NEVER = "never"
+ON_ALARM = "on-alarm"
+PERIODIC = "periodic:"
+FORM = "never, on-alarm, or periodic:N with a number of labelled events"
+
+
+class Refitted(Struct):
+    """A baseline fitted anew: when (labelled records so far), on the newest ``rows`` of the records kept."""
+
+    labelled: int
+    rows: int
+    version: str
+
+
+class Refitting:
+    """Hears of labelled records and alarms, and fits a baseline anew when its policy says so.
+
+    ``done``: what has been fitted. It keeps the newest ``training.rows`` records of the stream.
+    """
+
+    def __init__(self, name: str, stream: Stream, policy: str) -> None:
+        self.key = f"streams.{name}"
+        self.stream = stream
+        self.period = period(policy)
+        self.labelled = 0
+        self.done: list[Refitted] = []
+        self._classes = {name: index for index, name in enumerate(stream.classes)}
+        self._rows: OrderedDict[str, tuple[Row, int]] = OrderedDict()
+        self._last = 0
+        self._alarmed: int | None = None
+
+    def begin(self, rows: Iterable[tuple[str, Row, int]]) -> None:
+        """Keep the warm-up's rows too: (event id, row, class index)."""
+        for event_id, row, label in rows:
+            self._keep(event_id, row, label)
+
+    def hear(self, labelled: Sequence[Labelled]) -> None:
+        """Take in what has just been published."""
+        for record in labelled:
+            index = self._classes[record.label]
+            if record.correction:
+                if record.event_id in self._rows:
+                    self._rows[record.event_id] = (self._rows[record.event_id][0], index)
+            elif record.features is not None:
+                self.labelled += 1
+                self._keep(record.event_id, record.features, index)
+
+    def due(self, baseline: object, verdict: str | None) -> bool:
+        """Whether a baseline is to be fitted now, in place of the one in use; ``verdict``: the monitor's now."""
+        if self._alarmed is None and verdict == "baseline_rot":
+            self._alarmed = self.labelled
+        if self.period or baseline is None:
+            return self.labelled - self._last >= (self.period or FIRST)
+        return self._alarmed is not None and self.labelled - self._alarmed >= COLLECT
+
+    def fit(self) -> tuple[Baseline, bytes] | None:
+        """A baseline on the records kept, and its file; None where they lack a class. Raises TrainingError."""
+        self._last, self._alarmed = self.labelled, None
+        extractor = FeatureExtractor(self.stream.features)
+        rows = self._window(extractor)
+        taken = self._newest(rows)
+        if not self._all_classes(taken):
+            return None
+        estimator = self._fitted(extractor, taken)
+        artifact = batch.dump(estimator)
+        made = batch.load(artifact, self.stream.kind, batch.version(estimator))
+        self.done.append(Refitted(self.labelled, len(taken), made.version))
+        return made, artifact
+
+    def _keep(self, event_id: str, row: Row, label: int) -> None:
+        self._rows[event_id] = (row, label)
+        if len(self._rows) > self.stream.training.rows:
+            self._rows.popitem(last=False)
+
+    def _newest(self, rows: int) -> list[tuple[Row, int]]:
+        return list(self._rows.values())[-rows:]
+
+    def _all_classes(self, taken: Sequence[tuple[Row, int]]) -> bool:
+        return len({label for _, label in taken}) == len(self._classes)
+
+    def _window(self, extractor: FeatureExtractor) -> int:
+        """How many of the newest records to fit on: those of which the newest COLLECT were predicted best."""
+        kept = len(self._rows)
+        judged = self._newest(COLLECT)
+        frame, truth = extractor.frame([row for row, _ in judged]), np.array([label for _, label in judged])
+        best, least = kept, float("inf")
+        # The largest first: a smaller window must be better, not as good.
+        for rows in (kept, *(window for window in reversed(WINDOWS) if window < kept)):
+            taken = self._newest(rows)[:-COLLECT]
+            if not self._all_classes(taken):
+                continue
+            estimator = self._fitted(extractor, taken)
+            wrong = float((np.asarray(estimator.predict(frame)) != truth).mean())
+            if wrong < least:
+                best, least = rows, wrong
+        return best
+
+    def _fitted(self, extractor: FeatureExtractor, taken: Sequence[tuple[Row, int]]) -> Any:
+        estimator = make_baseline(self.key, self.stream)
+        with guarded(f"the baseline {self.stream.baseline}"):
+            labels = [label for _, label in taken]
+            batch.fit(
+                estimator, extractor.frame([row for row, _ in taken]), labels, self.stream.kind, len(self._classes)
+            )
+        return estimator
+
+
+def period(policy: str) -> int:
+    """Labelled records between two fits; 0 where alarms decide. Raises SettingError for no policy.
+
+    >>> period("periodic:2500"), period("on-alarm")
+    (2500, 0)
+    """
+    if policy == ON_ALARM:
+        return 0
+    count = policy.removeprefix(PERIODIC)
+    if not policy.startswith(PERIODIC) or not count.isdecimal() or int(count) < COLLECT:
+        raise SettingError("--retrain", policy, f"{FORM} ({COLLECT} at least)")
+    return int(count)
+
+
+def check(policy: str, stream: Stream) -> None:
+    """Raises SettingError for what is no policy, or none for this stream."""
+    if policy == NEVER:
+        return
+    period(policy)
+    if stream.kind == "anomaly" or stream.baseline == "none" or stream.baseline.startswith(GIVEN):
+        wanted = "never, where the baseline is no classifier that can be fitted here"
+        raise SettingError("--retrain", policy, wanted)
+
+
+def pieces(inputs: int, fed: int) -> Iterator[int]:
+    """Where to cut a batch of so many inputs, ``fed`` of the task's before it: at every PIECE inputs ever fed.
+
+    What is fitted comes into use between two pieces, wherever batches end.
+
+    >>> list(pieces(100, 60))
+    [4, 68, 100]
+    """
+    at = PIECE - fed % PIECE
+    while at < inputs:
+        yield at
+        at += PIECE
+    yield inputs
+
+
+PIECE = 64
+"""Inputs after which it is seen whether a baseline is to be fitted."""
