@@ -1,0 +1,44 @@
+"""What a card's risks count, in words: errors, missed rows, or costs."""
+
+from typing import NamedTuple, Self
+
+from consumers.page.figures import number, per_thousand
+from stream.training.card import Card
+
+
+class Loss(NamedTuple):
+    """What one of the loss is called, and several; and what it is, where that has to be said."""
+
+    one: str
+    many: str
+    told: str = ""
+
+    @classmethod
+    def of(cls, card: Card) -> Self:
+        """What the card's aim counts."""
+        aim = card.aim
+        if aim.plain:
+            return cls("error", "errors")
+        if aim.alert_budget is not None:
+            return cls("miss", "misses", "What counts are misses alone: false alarms are bounded by the alert budget.")
+        dear, cheap = "miss", "false alarm"
+        if aim.cost_of_miss < aim.cost_of_false_alarm:
+            dear, cheap = cheap, dear
+        costs = (aim.cost_of_miss, aim.cost_of_false_alarm)
+        return cls(
+            "cost",
+            "cost",
+            f"What counts is cost: a {dear} counts 1, a {cheap} {number(min(costs) / max(costs))}.",
+        )
+
+    @property
+    def unit(self) -> str:
+        """The unit of an axis or a column."""
+        return f"{self.many} per 1,000 rows"
+
+    def said(self, share: float) -> str:
+        """A risk with its unit."""
+        text = per_thousand(share)
+        if self.one == self.many:
+            return f"a {self.one} of {text} per 1,000 rows"
+        return f"{text} {self.one if text == '1' else self.many} per 1,000 rows"

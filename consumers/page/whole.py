@@ -1,0 +1,71 @@
+"""The page as a whole."""
+
+from importlib.resources import files
+
+from consumers.page.data import data
+from consumers.page.figures import count, span
+from consumers.page.inputs import inputs
+from consumers.page.loss import Loss
+from consumers.page.markup import Content, Node, name, style, tag, written
+from consumers.page.recipe import words
+from consumers.page.scores import scores
+from consumers.page.search import candidates, curve_part
+from consumers.page.spans import dates, standing
+from consumers.page.tables import facts, figure, part
+from consumers.page.verdicts import listed, verdicts
+from stream.training.card import Card
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+"""What a browser may load for the page: nothing but the styles in it."""
+
+
+def page(card: Card) -> str:
+    """The card as one HTML file to read: no script, nothing to fetch."""
+    title = f"{card.stream}, baseline {card.version}: model card"
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        tag("title", title),
+        style(files(__package__).joinpath("page.css").read_text(encoding="utf-8")),
+    )
+    parts = (data(card), candidates(card), curve_part(card), scores(card), inputs(card), _made(card))
+    body = tag("body", tag("main", *_first(card), *parts))
+    return "<!doctype html>\n" + written(tag("html", head, body, lang="en")) + "\n"
+
+
+def _first(card: Card) -> list[Content]:
+    """What it is, and the verdicts."""
+    trained = f"Trained on {count(card.rows)} rows" + (f", {dates(card)}" if dates(card) else "") + "."
+    return [
+        tag(
+            "header",
+            tag("p", "Model card", class_="kind"),
+            tag("h1", name(card.stream), " ", tag("small", "baseline ", tag("code", card.version))),
+            tag("p", f"{words(card.chosen)}.", class_="recipe"),
+            tag("p", trained, class_="small-print"),
+        ),
+        *listed(verdicts(card)),
+        figure(standing(card, Loss.of(card).unit), "Risk on the judged rows, with its 95% interval"),
+    ]
+
+
+def _made(card: Card) -> Node:
+    """How to make it again."""
+    told: dict[str, Content] = {
+        "Recipe": tag("code", card.chosen),
+        "Kind of stream": card.kind,
+        "Seed": str(card.seed),
+        "Took": span(card.seconds),
+        "Fingerprint of the data": tag("code", card.fingerprint),
+        "Interval of the risk": (
+            f"{card.risk.method}. It holds for rows drawn independently from what the stream is now, and says nothing "
+            "of what the stream will be. It is the recipe's, fitted on all rows but the judged ones; the baseline "
+            "itself has then learned from these too."
+        ),
+    }
+    if card.packages:
+        told["Packages"] = ", ".join(f"{package} {version}" for package, version in card.packages.items())
+    return part("How it was made", facts(told))
