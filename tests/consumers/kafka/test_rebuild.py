@@ -10,12 +10,13 @@ import pytest
 from kafka import KafkaProducer
 from msgspec.structs import replace
 
-from consumers import rebuilding, seal, service, upkeep
+from consumers import plans, rebuilding, seal, service, training_rows, upkeep
 from consumers.kafka.roles import SCORER
 from consumers.kafka.training_log import TrainingLog
 from consumers.kafka.upkeep import Upkeep
 from stream import baseline
 from stream.records import Labelled
+from stream.training.gathering import Span
 from stream.warmup import warm_up
 from tests.consumers.kafka.world import World, no_question
 
@@ -164,3 +165,24 @@ def test_the_log_of_all_partitions_is_merged_by_the_time_of_the_labels_each_part
 
 def test_a_log_of_nothing_gives_nothing(world):
     assert list(TrainingLog(world.connection, world.name, world.stream)) == []
+
+
+def test_rows_to_train_on_are_the_same_from_the_topic_as_from_a_file_of_its_records(world, tmp_path):
+    world.send(200)
+    world.work(predictions=200, labelled=200)
+    with closing(KafkaProducer(**world.connection)) as producer:
+        producer.send(f"{world.name}.labelled", b"no record at all")
+    file = tmp_path / "labelled.jsonl"
+    file.write_bytes(b"".join((record.value or b"") + b"\n" for record in world.written("labelled")))
+    made = plans.make(
+        world.settings, source=str(file), stream=None, mapping={}, ignore=[], where={}, labels=None,
+        label_delay="0", segment="0", speed="max", input_format=None, models={},
+    )  # fmt: skip
+    span = Span(150, since=10.0)
+    filed = training_rows.of_file(world.name, world.stream, made, span)
+    read = training_rows.of_topic(world.settings, world.name, world.stream, span)
+    assert sum(filed.left_out.values()) == read.left_out["cannot be read"] == 1
+    (one, times), (other, as_read) = filed.data(), read.data()
+    assert one.frame.equals(other.frame)
+    assert one.labels.tolist() == other.labels.tolist()
+    assert times.tolist() == as_read.tolist() == [float(n) for n in range(50, 200)]

@@ -1,0 +1,123 @@
+"""``rotwatch train``: a baseline trained on labelled rows within a budget of time, shown on the terminal."""
+
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+
+from msgspec import Struct
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from consumers.fingerprint import LIBRARIES
+from consumers.page.markup import text
+from consumers.page.verdicts import verdicts
+from consumers.page.whole import page
+from consumers.plans import Plan
+from consumers.training_rows import of_file, of_topic
+from stream.config import Settings, Stream
+from stream.errors import SettingError
+from stream.training.aims import Aim
+from stream.training.card import Card
+from stream.training.gathering import Span
+from stream.training.imported import judge_imported
+from stream.training.scores import Array
+from stream.training.search import Budget, Told
+from stream.training.train import Order, Trained, train
+from stream.training.trials import Data, Trial
+
+
+class Wanted(Struct):
+    """What to train: a stream's baseline, on which rows, with which seed. ``plan`` None: the training log in Kafka.
+
+    ``budget`` is in seconds; ``alarm``: when the last alarm was, in seconds since the epoch.
+    """
+
+    settings: Settings
+    name: str
+    stream: Stream
+    plan: Plan | None
+    span: Span
+    budget: float
+    seed: int
+    alarm: float | None = None
+
+
+def run(wanted: Wanted, console: Console) -> Trained:
+    """Gather the rows and train; raises TrainingError, SourceError, SettingError and Unavailable."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("reading rows", total=None)
+        data, times, order, left_out = _gathered(wanted)
+        progress.update(bar, description=f"training on {len(times):,} rows")
+        began = time.monotonic()
+        budget = Budget(wanted.budget, lambda: time.monotonic() - began)
+        return train(data, times, order, budget, _packages(), left_out, _shown(progress, bar))
+
+
+def judge(wanted: Wanted, artifact: bytes) -> Trained:
+    """A baseline that was trained elsewhere, with its card by rows that it has not seen; raises as ``run`` does."""
+    data, times, order, left_out = _gathered(wanted)
+    return judge_imported(artifact, data, times, order, _packages(), left_out)
+
+
+def _gathered(wanted: Wanted) -> tuple[Data, Array, Order, dict[str, int]]:
+    name, stream = wanted.name, wanted.stream
+    if stream.kind == "anomaly":
+        allowed = "binary or multiclass: an anomaly detector is trained on its warm-up, without labels"
+        raise SettingError(f"streams.{name}.kind", "anomaly", allowed)
+    if wanted.plan is None:
+        gathering = of_topic(wanted.settings, name, stream, wanted.span)
+    else:
+        gathering = of_file(name, stream, wanted.plan, wanted.span)
+    data, times = gathering.data()
+    training = stream.training
+    aim = Aim(training.cost_of_false_alarm, training.cost_of_miss, training.alert_budget)
+    since_alarm = 0 if wanted.alarm is None else int((times >= wanted.alarm).sum())
+    classes = gathering.stream.classes
+    order = Order(name, stream.kind, classes, aim, training.validation, wanted.seed, since_alarm)
+    return data, times, order, gathering.left_out
+
+
+def _packages() -> dict[str, str]:
+    return {library: version(library) for library in LIBRARIES}
+
+
+def register(wanted: Wanted, trained: Trained, console: Console) -> None:
+    """Put a trained baseline into the registry as the challenger, and say what it is worth; raises RegistryError."""
+    from consumers.registry.registry import Registry
+
+    registry = Registry(wanted.settings.registry)
+    made = registry.add(wanted.name, trained.artifact, trained.card, page(trained.card))
+    registry.challenge(wanted.name, made.number)
+    for line in told(trained.card):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    console.print(
+        f"registered: {made.name}, now the challenger. All of its card: rotwatch models show {made.number} --stream "
+        f"{wanted.name}; beside the online model: rotwatch replay FILE --stream {wanted.name} --baseline "
+        f"registry:{made.number}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def told(card: Card) -> Iterator[str]:
+    """What is worth knowing of a baseline at once, a line each: what it is, and the verdicts of its page."""
+    tried = f", of {len(card.tried):,} candidates" if card.tried else ""
+    yield f"recipe: {card.chosen}{tried}; {card.rows:,} rows"
+    for verdict in verdicts(card):
+        yield f"{verdict.title}: {text(verdict.said)}"
+    for reason, count in sorted(card.left_out.items(), key=lambda item: -item[1])[:3]:
+        yield f"{count:,} rows left out: {reason}"
+
+
+def _shown(progress: Progress, bar: TaskID) -> Told:
+    def told(number: int, total: int, trial: Trial) -> None:
+        progress.update(
+            bar,
+            total=total,
+            completed=number,
+            description=f"{number} of {total} trials: {trial.risk:.4f} with {trial.candidate}",
+        )
+
+    return told

@@ -1,0 +1,98 @@
+"""Where rows to train on come from: a file of events with their labels, a file of the training log, or its topic."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+import structlog
+
+from consumers.kafka.client import connection
+from consumers.kafka.training_log import TrainingLog
+from consumers.lines import Row
+from consumers.outgoing import Format
+from consumers.plans import FIELDS, Plan
+from consumers.start import LOOK_AT, Rows, check_mapped
+from stream.config import Settings, Stream
+from stream.decoding import RecordDecoder, decode_labelled
+from stream.errors import RecordError, SourceError
+from stream.records import Labelled
+from stream.training.gathering import Gathering, Span
+from stream.warmup import name_classes
+
+log = structlog.get_logger()
+
+
+def of_topic(settings: Settings, name: str, stream: Stream, span: Span) -> Gathering:
+    """The rows of the training log in Kafka; raises Unavailable, and SettingError where no class is named."""
+    training_log = TrainingLog(connection(settings.kafka, "rotwatch-training"), name, stream)
+    gathering = Gathering(name_classes(f"streams.{name}", stream, []), span)
+    for batch in training_log:
+        gathering.feed([logged.record for logged in batch])
+    gathering.leave_out("cannot be read", training_log.unreadable)
+    return gathering
+
+
+def of_file(name: str, stream: Stream, plan: Plan, span: Span) -> Gathering:
+    """The rows of a plan's file, whichever of the two kinds it is; raises SourceError and SettingError.
+
+    In a file of events a label stands beside each of them. The training log is known by its first record.
+    """
+    rows = Rows(plan.source, plan.where, plan.limit)
+    first = next((row for row in rows() if isinstance(row[0], dict)), None)
+    if first is None:
+        raise SourceError(
+            f"{plan.source.name}: has no rows that can be read{' that --where keeps' if plan.where else ''}"
+        )
+    logged = isinstance(decode_labelled(first[1] or b"", 0), Labelled)
+    if logged:
+        return _of_log(name, stream, rows, span)
+    names = stream.fields
+    renamed = {getattr(names, name) if name in FIELDS else name: column for name, column in plan.mapped.items()}
+    form = Format(names, renamed)
+    tables = list(_tables(islice(rows(), LOOK_AT)))
+    check_mapped(plan, tables)
+    own = [form.under_own_names(fields) for fields in tables]
+    for column in stream.features.columns:
+        if not any(column in row for row in own):
+            log.warning("no row that was looked at has this column: it counts as missing", column=column, rows=len(own))
+    numbered = not any(names.event_id in row for row in own)
+    decoder = RecordDecoder(names, time.time(), stream.max_ahead, numbered=numbered)
+
+    def labels() -> Iterator[str | None]:
+        return (decoder.label_of(form.under_own_names(fields)) for fields in _tables(rows()))
+
+    gathering = Gathering(_classified(name, stream, labels), span)
+    for index, (fields, _) in enumerate(rows()):
+        try:
+            if isinstance(fields, RecordError):
+                raise fields
+            named = form.under_own_names(fields)
+            event = decoder.event(named, index, float(index))
+        except RecordError as error:
+            gathering.leave_out(str(error))
+        else:
+            gathering.add(event.event_id, event.time, named, decoder.label_of(named))
+    return gathering
+
+
+def _of_log(name: str, stream: Stream, rows: Rows, span: Span) -> Gathering:
+    classified = _classified(name, stream, lambda: (fields.get("label") for fields in _tables(rows())))
+    gathering = Gathering(classified, span)
+    for index, (_, raw) in enumerate(rows()):
+        record = decode_labelled(raw or b"", index)
+        if isinstance(record, Labelled):
+            gathering.feed([record])
+        else:
+            gathering.leave_out(f"cannot be read: {record.reason}")
+    return gathering
+
+
+def _tables(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
+    return (fields for fields, _ in rows if isinstance(fields, dict))
+
+
+def _classified(name: str, stream: Stream, labels: Callable[[], Iterable[Any]]) -> Stream:
+    """The stream with its classes: those set, or those that the rows show."""
+    seen = [] if stream.classes else sorted({str(label) for label in labels() if label is not None})
+    return name_classes(f"streams.{name}", stream, seen)

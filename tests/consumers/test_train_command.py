@@ -1,0 +1,110 @@
+"""``rotwatch train``: from a file to a challenger in the registry, with words of its own for what is wrong."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from consumers.registry.registry import Registry
+from consumers.settings import load
+
+SETTINGS = """
+[streams.shop]
+classes = ["fine", "fraud"]
+features.numeric = ["amount", "items"]
+training.budget = "1s"
+[registry]
+uri = "sqlite:///{folder}/registry.sqlite"
+"""
+
+
+def settings():
+    return load(Path("rotwatch.toml"))
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rotwatch.toml").write_text(SETTINGS.format(folder=tmp_path))
+    monkeypatch.setenv("ROTWATCH_CONFIG", str(tmp_path / "rotwatch.toml"))
+    chance = np.random.default_rng(1)
+    rows = []
+    for n in range(400):
+        amount, items = float(chance.normal()), float(chance.normal())
+        label = "fraud" if amount + items + chance.normal(0, 0.3) > 1 else "fine"
+        rows.append({"event_id": f"e{n}", "time": 1.7e9 + n, "amount": amount, "items": items, "label": label})
+    (tmp_path / "events.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path
+
+
+def test_a_file_becomes_a_challenger_with_its_card_and_page(rotwatch, shop):
+    code, out, err = rotwatch("train", "events.jsonl", "--stream", "shop")
+    assert (code, err) == (0, "")
+    assert "shop version 1" in out
+    assert "Risk: On the newest 80 rows" in out
+    registry = Registry(settings().registry)
+    made = registry.in_use("shop").challenger
+    card = registry.card(made)
+    assert (card.rows, card.stream, card.classes.keys()) == (400, "shop", {"fine", "fraud"})
+    assert registry.load(made, settings().streams["shop"]).version == made.version
+    [page] = shop.rglob("card.html")
+    assert made.version in page.read_text()
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_range_of_time_and_the_newest_rows_of_it(rotwatch):
+    words = ["train", "events.jsonl", "--stream", "shop", "--budget", "10ms"]
+    # 1.7e9 is 2023-11-14T22:13:20Z
+    assert (
+        rotwatch(*words, "--since", "2023-11-14T22:15:00Z", "--until", "2023-11-14T22:18:20", "--last", "150")[0] == 0
+    )
+    registry = Registry(settings().registry)
+    card = registry.card(registry.in_use("shop").challenger)
+    assert (card.rows, card.first, card.last) == (150, 1.7e9 + 150, 1.7e9 + 299)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["events.jsonl", "--budget", "soon"], "--budget = 'soon': must be a duration such as \"500ms\""),
+        (["events.jsonl", "--since", "yesterday"], "--since = 'yesterday': must be a date and time such as"),
+        (["none.jsonl"], "none.jsonl: no such file"),
+        (["--limit", "5"], "SOURCE = None: must be a file"),
+        (["events.jsonl", "--last", "20"], "20 labelled rows are too few to train on: 30 at least"),
+        (
+            ["events.jsonl", "--map", "amount=sum"],
+            "--map amount = 'sum': must be a column of the input; it has event_id, time, amount",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line_and_nothing_is_registered(rotwatch, shop, words, said):
+    code, out, err = rotwatch("train", *words, "--stream", "shop")
+    assert (code, out) == (2, "")
+    assert said in err
+    assert len(err.splitlines()) == 1
+    assert not (shop / "registry.sqlite").exists()
+
+
+def test_a_replay_uses_a_registered_baseline_and_its_threshold(rotwatch, shop):
+    path = shop / "rotwatch.toml"
+    path.write_text(path.read_text().replace("training.budget", "training.cost_of_miss = 20\ntraining.budget"))
+    assert rotwatch("train", "events.jsonl", "--stream", "shop", "--limit", "200")[0] == 0
+    registry = Registry(settings().registry)
+    made = registry.in_use("shop").challenger
+    threshold = registry.card(made).threshold
+    assert threshold < 0.45
+    words = ["replay", "events.jsonl", "--stream", "shop", "--warm-up", "200", "--baseline"]
+    for which in ("challenger", "1"):
+        assert rotwatch(*words, f"registry:{which}", "--out", which)[0] == 0
+        assert json.loads((shop / which / "summary.json").read_text())["versions"]["baseline"] == made.version
+    predictions = [json.loads(line) for line in (shop / "1" / "predictions.jsonl").read_text().splitlines()]
+    assert {p["baseline_version"] for p in predictions} == {made.version}
+    summary = json.loads((shop / "1" / "summary.json").read_text())
+    truth = {e["event_id"]: e["label"] for e in map(json.loads, (shop / "events.jsonl").read_text().splitlines())}
+    wrong = sum((p["baseline"] >= threshold) != (truth[p["event_id"]] == "fraud") for p in predictions)
+    assert summary["models"]["baseline"]["errors"] == wrong
+    code, _, err = rotwatch(*words, "registry:champion")
+    assert (code, "there: shop has no champion" in err) == (2, True)
+    code, _, err = rotwatch(*words, "registry:best")
+    assert (code, "registry:champion, registry:challenger or registry:N" in err) == (2, True)
