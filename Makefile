@@ -18,7 +18,7 @@ demo: .venv/run.stamp  ## the spam stream, on files: no Kafka, no Docker, no dow
 	@.venv/bin/rotwatch demo $(ARGS)
 
 test: check  ## check, then every test and doctest; ARGS="-k words" chooses
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: .venv/dev.stamp  ## style, types, layers
 	@.venv/bin/ruff check
@@ -38,7 +38,7 @@ bench-%: .venv/run.stamp  ## one measurement, e.g. make bench-overhead
 # One lock serves every platform, and every Python with the same versions. --no-config, --no-header: nothing of this machine gets in.
 COMPILE = .venv/bin/uv pip compile pyproject.toml --quiet --no-config --no-header --no-emit-index-url \
 	--no-emit-find-links --no-annotate --universal --fork-strategy fewest --python-version 3.11 \
-	--generate-hashes --extra parquet --group build
+	--generate-hashes --extra parquet --extra registry --group build
 lock: .venv/dev.stamp  ## requirements.lock and requirements-dev.lock, from pyproject.toml
 	@$(COMPILE) --output-file requirements.lock $(ARGS)
 	@$(COMPILE) --group dev --constraint requirements.lock --output-file requirements-dev.lock $(ARGS)
