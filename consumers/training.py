@@ -48,7 +48,7 @@ def run(wanted: Wanted, console: Console) -> Trained:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("reading rows", total=None)
         data, times, order, left_out = _gathered(wanted)
-        progress.update(bar, description=f"training on {len(times):,} rows")
+        progress.update(bar, description=f"training on {len(data.labels):,} rows")
         began = time.monotonic()
         budget = Budget(wanted.budget, lambda: time.monotonic() - began)
         return train(data, times, order, budget, _packages(), left_out, _shown(progress, bar))
@@ -60,7 +60,7 @@ def judge(wanted: Wanted, artifact: bytes) -> Trained:
     return judge_imported(artifact, data, times, order, _packages(), left_out)
 
 
-def _gathered(wanted: Wanted) -> tuple[Data, Array, Order, dict[str, int]]:
+def _gathered(wanted: Wanted) -> tuple[Data, Array | None, Order, dict[str, int]]:
     name, stream = wanted.name, wanted.stream
     if stream.kind == "anomaly":
         allowed = "binary or multiclass: an anomaly detector is trained on its warm-up, without labels"
@@ -75,7 +75,7 @@ def _gathered(wanted: Wanted) -> tuple[Data, Array, Order, dict[str, int]]:
     since_alarm = 0 if wanted.alarm is None else int((times >= wanted.alarm).sum())
     classes = gathering.stream.classes
     order = Order(name, stream.kind, classes, aim, training.validation, wanted.seed, since_alarm)
-    return data, times, order, gathering.left_out
+    return data, times if gathering.timed else None, order, gathering.left_out
 
 
 def _packages() -> dict[str, str]:

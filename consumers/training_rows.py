@@ -44,9 +44,12 @@ def of_file(name: str, stream: Stream, plan: Plan, span: Span) -> Gathering:
         raise SourceError(
             f"{plan.source.name}: has no rows that can be read{' that --where keeps' if plan.where else ''}"
         )
-    logged = isinstance(decode_labelled(first[1] or b"", 0), Labelled)
-    if logged:
+    if isinstance(decode_labelled(first[1] or b"", 0), Labelled):
         return _of_log(name, stream, rows, span)
+    return _of_events(name, stream, plan, rows, span)
+
+
+def _of_events(name: str, stream: Stream, plan: Plan, rows: Rows, span: Span) -> Gathering:
     names = stream.fields
     renamed = {getattr(names, name) if name in FIELDS else name: column for name, column in plan.mapped.items()}
     form = Format(names, renamed)
@@ -62,7 +65,10 @@ def of_file(name: str, stream: Stream, plan: Plan, span: Span) -> Gathering:
     def labels() -> Iterator[str | None]:
         return (decoder.label_of(form.under_own_names(fields)) for fields in _tables(rows()))
 
-    gathering = Gathering(_classified(name, stream, labels), span)
+    timed = any(row.get(names.time) not in (None, "") for row in own)
+    if not timed and (span.since, span.until) != (Span(0).since, Span(0).until):
+        raise SourceError(f"{plan.source.name}: has no column {names.time!r}, so no range of time can be taken of it")
+    gathering = Gathering(_classified(name, stream, labels), span, timed=timed)
     for index, (fields, _) in enumerate(rows()):
         try:
             if isinstance(fields, RecordError):

@@ -35,10 +35,12 @@ class Span(Struct, frozen=True):
 class Gathering:
     """Takes in labelled records and keeps the newest ``span.rows`` of them, so that memory is bounded.
 
-    ``left_out`` counts those that cannot be used, by the reason.
+    ``left_out`` counts those that cannot be used, by the reason. Not ``timed``: what stands as their time is a number
+    that only orders them.
     """
 
-    def __init__(self, stream: Stream, span: Span) -> None:
+    def __init__(self, stream: Stream, span: Span, *, timed: bool = True) -> None:
+        self.timed = timed
         self.stream = stream
         self.span = span
         self.left_out: dict[str, int] = {}

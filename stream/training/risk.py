@@ -48,7 +48,15 @@ def risk(losses: Array, level: float = 0.95) -> Risk:
 
 
 def difference(ours: Array, others: Array) -> tuple[float, float, float]:
-    """Mean and 95% interval of ``ours`` less ``others``, losses row by row, by the normal approximation."""
-    gap = ours - others
-    mean, error = float(gap.mean()), 1.96 * float(gap.std()) / math.sqrt(len(gap))
+    """Mean and 95% interval of ``ours`` less ``others``, losses row by row.
+
+    Wald's for paired proportions with half a row added to each of its four cells (Agresti and Min 2005): a handful of
+    rows on which two models differ tells nothing, where the plain one would have it.
+
+    >>> [round(1000 * end, 1) for end in difference(np.array([1.0] * 4 + [0.0] * 496), np.zeros(500))]
+    [8.0, -0.7, 16.7]
+    """
+    gap, rows = ours - others, len(ours) + 2
+    mean = float(gap.sum()) / rows
+    error = 1.96 * math.sqrt(((float((gap**2).sum()) + 1) / rows - mean**2) / rows)
     return mean, mean - error, mean + error

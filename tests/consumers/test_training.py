@@ -132,6 +132,15 @@ def test_columns_may_have_other_names_and_rows_may_be_kept_by_their_values(tmp_p
     assert len(times) == 50
 
 
+def test_rows_without_a_time_are_in_the_order_of_the_file_and_have_no_range_of_time(tmp_path):
+    untimed = [{name: value for name, value in row.items() if name != "time"} for row in rows(60)]
+    path = written(tmp_path / "events.jsonl", untimed)
+    card = training.run(wanted(path), quiet()).card
+    assert (card.rows, card.first, card.last) == (60, None, None)
+    with pytest.raises(SourceError, match="has no column 'time', so no range of time can be taken of it"):
+        training.run(wanted(path, span=Span(100, since=5.0)), quiet())
+
+
 def test_classes_are_read_off_the_rows_where_settings_name_none(tmp_path):
     stream = msgspec.structs.replace(STREAM, classes=[], positive="ham")
     path = written(tmp_path / "events.jsonl", rows(60))

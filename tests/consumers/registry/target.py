@@ -28,8 +28,6 @@ with warnings.catch_warnings():
     import mlflow.store.model_registry.sqlalchemy_store
     import mlflow.store.tracking.sqlalchemy_store
 
-FOLDER = Path(sys.argv[1])
-
 
 def deadly(name: str, when: str) -> None:
     """Have the client's method kill the process."""
@@ -45,14 +43,15 @@ def deadly(name: str, when: str) -> None:
 
 def work(job: dict[str, Any]) -> None:
     """Do one job."""
+    folder = Path(sys.argv[1])
     if "kill" in job:
         deadly(job["kill"], job["when"])
     if "largest" in job:
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["largest"], resource.RLIM_INFINITY))
     words = job["words"]
     if job["verb"] == "add":
-        card = msgspec.json.decode((FOLDER / "card.json").read_bytes(), type=Card)
-        words = [*words, (FOLDER / "baseline.skops").read_bytes(), card]
+        card = msgspec.json.decode((folder / "card.json").read_bytes(), type=Card)
+        words = [*words, (folder / "baseline.skops").read_bytes(), card]
     getattr(Registry(Settings(job["uri"])), job["verb"])(*words)
 
 
@@ -92,6 +91,7 @@ def run(jobs: list[dict[str, Any]]) -> list[tuple[int, str]]:
     return ended
 
 
-for line in sys.stdin:
-    sys.stdout.write(json.dumps(run(json.loads(line))) + "\n")
-    sys.stdout.flush()
+if __name__ == "__main__":
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(run(json.loads(line))) + "\n")
+        sys.stdout.flush()
