@@ -170,7 +170,7 @@ def windows() -> list[Figure]:
 
 
 def _refitted(data: Data, looks: dict[str, Candidate]) -> tuple[dict[str, float], list[str]]:
-    errors = dict.fromkeys([*looks, "chosen by the newest rows"], 0.0)
+    errors = dict.fromkeys([*looks, "chosen as a training would"], 0.0)
     picked = []
     for now in range(2 * EVERY, len(data.labels), EVERY):
         past = part(data, 0, now)
@@ -183,7 +183,7 @@ def _refitted(data: Data, looks: dict[str, Candidate]) -> tuple[dict[str, float]
             wrong = float((trials.fit(recipe, np.arange(now)).predict(asked) != truth).sum())
             errors[look] += wrong
             if look == picked[-1]:
-                errors["chosen by the newest rows"] += wrong
+                errors["chosen as a training would"] += wrong
     return errors, picked
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
 from msgspec import Struct
 
 from consumers.fingerprint import fingerprint
@@ -31,6 +32,8 @@ from stream.refitting import NEVER, Refitting, check
 from stream.scoreboard import Scoreboard
 from stream.scoring import ScoringTask
 from stream.warmup import warm_up
+
+log = structlog.get_logger()
 
 LOOK_AT = 1_000
 """So many rows tell which columns there are."""
@@ -261,7 +264,12 @@ def _take(plan: Plan, stream: Stream, models: Models) -> None:
             raise SettingError("--baseline", f"registry:{which}", f"there: {plan.name} has no {which}")
         one = found
     models.baseline, models.artifact = registry.load(one, stream), registry.artifact(one)
-    models.thresholds = (models.thresholds[0], registry.card(one).threshold)
+    card = registry.card(one)
+    if not card.aim.plain:
+        log.warning(
+            "this baseline was chosen for costs or a budget; verdicts and figures here count errors", aim=card.aim
+        )
+    models.thresholds = (models.thresholds[0], card.threshold)
 
 
 def _usable(

@@ -29,7 +29,7 @@ from stream.training.trials import Data, Trial
 class Wanted(Struct):
     """What to train: a stream's baseline, on which rows, with which seed. ``plan`` None: the training log in Kafka.
 
-    ``budget`` is in seconds; ``alarm``: when the last alarm was, in seconds since the epoch.
+    ``budget`` is in seconds.
     """
 
     settings: Settings
@@ -39,7 +39,6 @@ class Wanted(Struct):
     span: Span
     budget: float
     seed: int
-    alarm: float | None = None
 
 
 def run(wanted: Wanted, console: Console) -> Trained:
@@ -72,9 +71,8 @@ def _gathered(wanted: Wanted) -> tuple[Data, Array | None, Order, dict[str, int]
     data, times = gathering.data()
     training = stream.training
     aim = Aim(training.cost_of_false_alarm, training.cost_of_miss, training.alert_budget)
-    since_alarm = 0 if wanted.alarm is None else int((times >= wanted.alarm).sum())
     classes = gathering.stream.classes
-    order = Order(name, stream.kind, classes, aim, training.validation, wanted.seed, since_alarm)
+    order = Order(name, stream.kind, classes, aim, training.validation, wanted.seed)
     return data, times if gathering.timed else None, order, gathering.left_out
 
 

@@ -37,9 +37,6 @@ def train(
     last: Annotated[int | None, typer.Option(min=1, help="Train on the newest so many rows.")] = None,
     since: Annotated[str | None, typer.Option(help="On events from this date and time on (ISO 8601, UTC).")] = None,
     until: Annotated[str | None, typer.Option(help="On events before this date and time.")] = None,
-    since_alarm: Annotated[
-        str | None, typer.Option(help="Date and time of the last alarm: also try the rows behind it alone.")
-    ] = None,
     budget: Annotated[str | None, typer.Option(help="How long to search, such as 60s.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of what is drawn; the stream's unless given.")] = None,
 ) -> None:
@@ -65,7 +62,6 @@ def train(
         _moment("--since", since, float("-inf")),
         _moment("--until", until, float("inf")),
     )
-    wanted.alarm = None if since_alarm is None else _moment("--since-alarm", since_alarm, 0.0)
     training.register(wanted, training.run(wanted, Console(stderr=True)), Console())
 
 

@@ -66,7 +66,10 @@ class Chain:
         return out
 
     def _refit(self, refitting: Refitting) -> None:
-        verdict = None if self.monitoring is None else self.monitoring.verdict
+        # Until the first label of a new baseline's event, the verdict is on the one before it.
+        judged = self.monitoring
+        current = judged is not None and judged.version == self.scoring.models.baseline_version
+        verdict = judged.verdict if judged is not None and current else None
         if refitting.due(self.scoring.models.baseline, verdict):
             made = refitting.fit()
             if made is not None:

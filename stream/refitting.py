@@ -22,7 +22,7 @@ from stream.features import FeatureExtractor, Row
 from stream.given import GIVEN
 from stream.records import Labelled
 
-WINDOWS = (2_500, 5_000, 10_000)
+WINDOWS = (600, 1_000, 2_500, 5_000, 10_000)
 
 COLLECT = 300
 """Labelled records that are gathered behind an alarm, and by which windows are judged."""
@@ -78,8 +78,10 @@ class Refitting:
                 self._keep(record.event_id, record.features, index)
 
     def due(self, baseline: object, verdict: str | None) -> bool:
-        """Whether a baseline is to be fitted now, in place of the one in use; ``verdict``: the monitor's now."""
-        if self._alarmed is None and verdict == "baseline_rot":
+        """Whether a baseline is to be fitted now, in place of the one in use; ``verdict``: the monitor's on it."""
+        if verdict != "baseline_rot":
+            self._alarmed = None
+        elif self._alarmed is None:
             self._alarmed = self.labelled
         if self.period or baseline is None:
             return self.labelled - self._last >= (self.period or FIRST)

@@ -20,7 +20,9 @@ class Loss(NamedTuple):
         if aim.plain:
             return cls("error", "errors")
         if aim.alert_budget is not None:
-            return cls("miss", "misses", "What counts are misses alone: false alarms are bounded by the alert budget.")
+            return cls(
+                "miss", "misses", "What counts are misses alone; the share of rows that it flags is told beside it."
+            )
         dear, cheap = "miss", "false alarm"
         if aim.cost_of_miss < aim.cost_of_false_alarm:
             dear, cheap = cheap, dear

@@ -5,7 +5,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from consumers.page.figures import count, per_thousand
+from consumers.page.figures import count, per_thousand, percent
 from consumers.page.loss import Loss
 from consumers.page.markup import Content, Node, names, tag
 from stream.training.card import Card
@@ -29,7 +29,7 @@ class Verdict(Struct):
 def verdicts(card: Card) -> list[Verdict]:
     """The findings, a leak first."""
     loss = Loss.of(card)
-    found = [_risk(card, loss), *_plain(card, loss), *_fit(card), _absolute(card)]
+    found = [_risk(card, loss), *_alerts(card), *_plain(card, loss), *_fit(card), _absolute(card)]
     if card.cut_short:
         found.append(Verdict("note", "Search", ["Its budget of time ended it before all candidates had been tried."]))
     if not card.leaks:
@@ -86,6 +86,18 @@ def _risk(card: Card, loss: Loss) -> Verdict:
     else:
         mark, more = "against", ": the baseline is no better."
     return Verdict(mark, "Risk", [" ".join(part for part in (said, loss.told, trivial + more) if part)])
+
+
+def _alerts(card: Card) -> list[Verdict]:
+    flagged, budget = card.flagged, card.aim.alert_budget
+    if flagged is None or budget is None:
+        return []
+    mark: Mark = "against" if flagged.low > budget else "weigh" if flagged.mean > budget else "for"
+    said = (
+        f"Of the judged rows {percent(flagged.mean, 1)} were flagged (95% interval {percent(flagged.low, 1)} to "
+        f"{percent(flagged.high, 1)}), by a threshold that older rows had set; the budget is {percent(budget, 1)}."
+    )
+    return [Verdict(mark, "Alerts", [said])]
 
 
 def _plain(card: Card, loss: Loss) -> list[Verdict]:

@@ -1,5 +1,6 @@
 """Whether scores are probabilities, and a map that makes them so: Platt's sigmoid (1999)."""
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -55,8 +56,9 @@ def sigmoid(estimator: Any, frame: Any, labels: Array) -> Any:
 
 def moved(calibrated: Any, estimator: Any) -> Any:
     """The same sigmoid behind another fitted estimator: the same recipe, fitted on newer rows too."""
-    frozen = FrozenEstimator(estimator)
-    calibrated.estimator = frozen
-    for inner in calibrated.calibrated_classifiers_:
+    made, frozen = copy(calibrated), FrozenEstimator(estimator)
+    made.estimator = frozen
+    made.calibrated_classifiers_ = [copy(inner) for inner in calibrated.calibrated_classifiers_]
+    for inner in made.calibrated_classifiers_:
         inner.estimator = frozen
-    return calibrated
+    return made

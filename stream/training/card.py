@@ -51,6 +51,7 @@ class Card(Struct, frozen=True, kw_only=True):
     ``folds`` is empty where rows were drawn without order (a k-fold). ``features`` are the stream's, ``kept`` the
     columns that the chosen candidate uses. ``fitted``: rows that the baseline itself has learned from.
     A baseline that was trained elsewhere has no recipe, folds, reading, or comparison.
+    ``flagged``: the share of the judged rows that were called positive, where the aim is a budget of alerts.
     ``against_plain``: mean and 95% interval of the plain candidate's losses less the chosen one's, on the judged rows.
     """
 
@@ -70,6 +71,7 @@ class Card(Struct, frozen=True, kw_only=True):
     left_out: dict[str, int]
     aim: Aim
     threshold: float
+    flagged: Risk | None
     risk: Risk
     absolute: bool
     trivial_risk: float

@@ -59,9 +59,15 @@ def read(train_risk: float, validation_risk: float, losses: Array, curve: Sequen
     if len(curve) > 1 and curve[-2].validation_risk - curve[-1].validation_risk > error:
         more = "; with more rows it still gets better"
     if gap > 2 * error and gap > gain / 2:
-        return Reading("overfit", f"it has learned its rows rather than what is behind them ({figures}){more}")
+        return Reading(
+            "overfit",
+            f"it has learned its rows rather than what is behind them, or the stream has moved ({figures}){more}",
+        )
     if gain < (scale.trivial - scale.least) / 2:
-        return Reading("underfit", f"it cannot even answer the rows it was fitted on ({figures}){more}")
+        return Reading(
+            "underfit",
+            f"it cannot even answer the rows it was fitted on: too simple, or nothing tells more ({figures}){more}",
+        )
     return Reading("balanced", f"{figures}{more}")
 
 
@@ -70,14 +76,17 @@ def leaks(features: Features, frame: pd.DataFrame, labels: Array, asked: pd.Data
 
     Fitted on the first rows, asked about the others. A column that is known only after the label would look so.
     """
-    trivial = float((answers != np.bincount(labels).argmax()).mean())
+    likeliest = int(np.bincount(labels).argmax())
+    trivial = int((answers != likeliest).sum())
     if not trivial:
         return []
     found = []
     for name in (*features.numeric, *features.categorical, *features.onehot):
         both = codes(pd.concat([frame[[name]], asked[[name]]]), features, [name])
         stump = DecisionTreeClassifier(max_leaf_nodes=8, random_state=0).fit(both[: len(frame)], labels)
-        alone = risk((stump.predict(both[len(frame) :]) != answers).astype(float))
-        if alone.mean <= LEAK * trivial and alone.high <= SURELY * trivial:
+        wrong = min(trivial, int((stump.predict(both[len(frame) :]) != answers).sum()))
+        # Of the rows that one answer for all gets wrong: where a class is rare, there are few that tell anything.
+        alone = risk(np.arange(trivial) < wrong)
+        if alone.mean <= LEAK and alone.high <= SURELY:
             found.append(name)
     return found

@@ -71,7 +71,9 @@ def _texts(features: Features, rows: int) -> Iterator[Candidate]:
     yield Candidate("logistic", "words", settings=_set(C=10.0, l1_ratio=0.5))
     for text, c, weight in product(words, (0.1, 1.0, 10.0), weights):
         yield Candidate("linear-svm", text, settings=_set(C=c, class_weight=weight))
-    for text, select in product(("words", "both"), (f"chi2:{max(50, rows // 2)}", f"chi2:{rows * 4}", "l1")):
+    # Chi-square takes no negative numbers, which scaled columns are.
+    selections = ["l1"] if features.numeric else [f"chi2:{max(50, rows // 2)}", f"chi2:{rows * 4}", "l1"]
+    for text, select in product(("words", "both"), selections):
         yield Candidate("logistic", text, select, _set(C=10.0))
     for size in (50, 200):
         yield Candidate("logistic", "words", f"svd:{size}", _set(C=10.0))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from stream.baseline import load, version
+from stream.baseline import Baseline, load, version
 from stream.errors import TrainingError
 from stream.factories import guarded
 from stream.training.calibration import brier, calibration_error, reliability
@@ -40,6 +40,7 @@ def judge_imported(
             "places of the classes (0, 1, ...) or on their names in this order"
         )
     with guarded("the baseline, on the rows of its card,"):
+        Baseline(estimator, order.kind, "").score(data.frame.iloc[:8])  # as a stream will ask it
         made = probabilities(estimator, data.frame)
     threshold, first = 0.5, 0
     if not order.aim.plain:
@@ -67,6 +68,7 @@ def judge_imported(
         left_out=dict(left_out),
         aim=order.aim,
         threshold=threshold,
+        flagged=None if order.aim.alert_budget is None else risk(answers(judged, threshold).astype(float)),
         risk=measured,
         absolute=measured.rows >= LEAST_JUDGED,
         trivial_risk=float(order.aim.trivial(truth, data.classes).mean()),

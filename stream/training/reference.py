@@ -34,7 +34,7 @@ class Reference(Struct, frozen=True):
 
 
 def reference(features: Features, frame: pd.DataFrame, scores: Array) -> Reference:
-    """The reference of a frame and its scores (of the positive class, or of the likeliest)."""
+    """The reference of a frame; ``scores``, of the positive class or of the likeliest, are of rows not learned from."""
     histograms: dict[str, Histogram] = {}
     missing: dict[str, int] = {}
     categories: dict[str, dict[str, int]] = {}

@@ -27,6 +27,9 @@ BEST = 3
 RECIPES = 0.7
 """The share of the budget after which no further recipe is tried."""
 
+BLOCK = 9
+"""Candidates that are put in order of their numbers at a time: of a whole round one kind would be left to the end."""
+
 KINDS = ("", "words", "chars", "both")
 
 WINDOWS = (2_500, 5_000, 10_000)
@@ -63,23 +66,25 @@ class Searched(Struct):
     cut_short: bool
 
 
-def search(
-    trials: Trials, found: Sequence[Candidate], budget: Budget, since_alarm: int = 0, told: Told = unheard
-) -> Searched:
-    """Search; the first candidate is the plain one, tried in any case. ``since_alarm``: rows since the last alarm.
+def search(trials: Trials, found: Sequence[Candidate], budget: Budget, told: Told = unheard) -> Searched:
+    """Search; the first candidate is the plain one, tried in any case.
 
     ``told`` hears of each trial: its number, how many there will be in all, the trial. Raises TrainingError where not
     even the plain candidate can be fitted.
     """
     rows = len(trials.plan.folds[-1].fit)
     shares = rounds(rows) if trials.plan.scheme == "split" else [1.0]
-    windows = [Candidate("", window=w) for w in dict.fromkeys((*WINDOWS, since_alarm)) if 0 < w < rows]
+    windows = [Candidate("", window=w) for w in WINDOWS if w < rows]
     windows += [Candidate("", half_life=h) for h in HALF_LIVES if h < rows]
+    if trials.plan.scheme == "k-fold":
+        windows = []  # rows without an order have no newest
     counts = [max(1, math.ceil(len(found) / KEEPS**number)) for number in range(len(shares))]
     at_work = _Search(trials, budget, told, sum(counts) + len(windows) * BEST)
     plain = found[0]
     at_work.attempt(plain, 1.0)
     if plain not in at_work.done:
+        if trials.refused:
+            raise TrainingError(f"{plain} cannot be fitted on these rows: {trials.refused.splitlines()[0]}")
         raise TrainingError(
             f"the {rows} labelled rows that fit hold too few of one of the {trials.data.classes} classes: "
             "take more rows"
@@ -118,8 +123,9 @@ class _Search:
     def go(self, candidates: Sequence[Candidate], share: float, until: float) -> list[Candidate]:
         """Try these while there is some left of a share of the budget; gives those that could be fitted."""
         fitted = []
-        # Those that share their numbers come one after the other, the cheap ones first.
-        for candidate in sorted(candidates, key=lambda c: KINDS.index(c.text)):
+        # In the order drawn, but within a block those that share their numbers come one after the other.
+        blocks = {candidate: at // BLOCK for at, candidate in enumerate(candidates)}
+        for candidate in sorted(candidates, key=lambda c: (blocks[c], KINDS.index(c.text))):
             if not self.budget.left(until):
                 self.cut_short = True
                 break
@@ -155,16 +161,16 @@ def choose(trials: Sequence[Trial], plain: Trial) -> Trial:
     are those within one standard error of the very best (Breiman et al. 1984). On Enron's first mails a dozen recipes
     cannot be told apart: docs/baselines.md.
     """
+    trials = [trial for trial in trials if len(trial.losses) == len(plain.losses)]  # some folds lacked a class
     best = min(trials, key=lambda trial: (trial.risk, trial.brier))
-    if len(plain.losses) == len(best.losses) and difference(plain.losses, best.losses)[1] <= 0:
+    # As many intervals as candidates are looked at: each is as much wider (Bonferroni).
+    level = [t for t in trials if not _worse(t, best) and difference(plain.losses, t.losses, len(trials))[1] > 0]
+    if not level:
         return plain
-    level = [trial for trial in trials if not _worse(trial, best)]
     return min(level, key=lambda trial: (trial.brier, trial.risk))
 
 
 def _worse(trial: Trial, best: Trial) -> bool:
-    if len(trial.losses) != len(best.losses):
-        return True
     gap = trial.losses - best.losses
     error = float(gap.std()) / math.sqrt(len(gap))
     return float(gap.mean()) > error

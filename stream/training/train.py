@@ -18,7 +18,7 @@ from stream.training.judging import judge
 from stream.training.keeping import LOOKED_AT, Eliminated, eliminate
 from stream.training.reference import reference
 from stream.training.risk import LEAST_JUDGED, difference, risk
-from stream.training.scores import Array, positive, probabilities
+from stream.training.scores import Array
 from stream.training.search import Budget, Told, search, unheard
 from stream.training.splits import Plan, plan
 from stream.training.trials import Data, Trials
@@ -30,7 +30,7 @@ CURVE = (0.125, 0.25, 0.5)
 class Order(Struct, frozen=True):
     """What to train: for which aim, by which scheme, with which seed.
 
-    ``classes``: of two the positive one is the last. ``since_alarm``: rows since the last alarm, 0 where none has been.
+    ``classes``: of two the positive one is the last.
     """
 
     stream: str
@@ -39,7 +39,6 @@ class Order(Struct, frozen=True):
     aim: Aim = Aim()
     scheme: Scheme = "auto"
     seed: int = 1
-    since_alarm: int = 0
 
 
 class Trained(Struct):
@@ -67,7 +66,7 @@ def train(
     made = plan(len(data.labels), order.scheme, order.seed)
     trials = Trials(data, made, order.aim, order.seed)
     recipes = candidates(data.features, len(made.folds[-1].fit), order.seed)
-    found = search(trials, recipes, budget, order.since_alarm, told)
+    found = search(trials, recipes, budget, told)
     chosen = found.chosen
     judged = judge(trials, made, chosen, found.plain, order.aim)
     artifact = dump(judged.estimator)
@@ -79,7 +78,9 @@ def train(
     ]
     curve.append(Point(chosen.rows, chosen.train_risk, chosen.risk))
     measured = risk(judged.losses)
-    fit, asked = made.folds[-1].fit, made.folds[-1].predict
+    fit = made.folds[-1].fit
+    # A diagnosis chooses nothing, so that all that come later may be asked.
+    rest = np.setdiff1d(np.arange(len(data.labels)), fit)
     rows = len(data.labels)
     card = Card(
         stream=order.stream,
@@ -98,12 +99,13 @@ def train(
         left_out=dict(left_out),
         aim=order.aim,
         threshold=judged.threshold,
+        flagged=None if order.aim.alert_budget is None else risk(judged.flagged.astype(float)),
         risk=measured,
         absolute=measured.rows >= LEAST_JUDGED,
         trivial_risk=float(judged.trivial.mean()),
         against_plain=difference(judged.plain, judged.losses),
         reading=read(chosen.train_risk, chosen.risk, chosen.losses, curve, _scale(data, made, order.aim)),
-        leaks=leaks(data.features, data.frame.iloc[fit], data.labels[fit], data.frame.iloc[asked], data.labels[asked]),
+        leaks=leaks(data.features, data.frame.iloc[fit], data.labels[fit], data.frame.iloc[rest], data.labels[rest]),
         calibration=judged.calibration,
         tried=[
             Tried(str(t.candidate), t.rows, t.train_risk, t.risk, t.brier)
@@ -114,7 +116,7 @@ def train(
         stopping_curve=chosen.curve,
         elimination_curve=_elimination(data, fit, order.seed),
         kept=judged.kept,
-        reference=reference(data.features, data.frame, positive(probabilities(judged.estimator, data.frame))),
+        reference=reference(data.features, data.frame, judged.scores),
         fingerprint=fingerprint(data, order.classes),
         packages=dict(packages),
         seed=order.seed,

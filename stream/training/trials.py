@@ -26,6 +26,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 LOOKED_AT = 2_000
 """Rows, the newest, on which the train risk is computed."""
 
+MOST_KEPT = 5
+"""Fitted numbers that are kept for the next candidate."""
+
 STEP = 25
 """Trees that gradient boosting grows before it is asked whether it still gets better."""
 
@@ -71,23 +74,30 @@ class Trials:
         self.plan = plan
         self.aim = aim
         self.seed = seed
+        self.refused = ""
         self._made: OrderedDict[Any, Numbers] = OrderedDict()
 
     def attempt(self, candidate: Candidate, share: float = 1.0) -> Trial | None:
         """Try a candidate on every fold, on the newest ``share`` of the rows; None where it cannot be fitted."""
-        parts = [part for fold in self.plan.folds if (part := self._part(candidate, fold, share)) is not None]
+        try:
+            parts = [part for fold in self.plan.folds if (part := self._part(candidate, fold, share)) is not None]
+        except ValueError as error:  # scikit-learn's word for rows that it cannot fit: texts without words, say
+            self.refused = str(error)
+            return None
         if not parts:
             return None
-        losses = np.concatenate([part.losses for part in parts])
-        labels = np.concatenate([part.labels for part in parts])
+        scores, answered, labels = (
+            np.concatenate([getattr(part, name) for part in parts]) for name in ("scores", "answered", "labels")
+        )
+        lost = losses(scores, answered, labels, self.aim)
         return Trial(
             candidate,
             float(np.mean([part.train_risk for part in parts])),
-            float(losses.mean()),
+            float(lost.mean()),
             brier(labels, np.concatenate([part.probabilities for part in parts])),
             parts[-1].rows,
             share,
-            losses,
+            lost,
             round(float(np.mean([part.iterations for part in parts]))),
             parts[-1].curve,
         )
@@ -117,13 +127,14 @@ class Trials:
             iterations, curve = _stop(model, made.fitted, labels, made.asked, asked, _weights(candidate, len(labels)))
         model = learner(candidate, self.data.features, made.kept, width, self.seed, iterations or MOST_TREES)
         _fit(model, made.fitted, labels, candidate)
-        seen = losses(model, made.asked, asked, self.aim)
-        own = losses(model, made.fitted[-LOOKED_AT:], labels[-LOOKED_AT:], self.aim)
+        own = made.fitted[-LOOKED_AT:]
+        train = losses(positive(probabilities(model, own)), model.predict(own), labels[-LOOKED_AT:], self.aim)
+        scores, answered = positive(probabilities(model, made.asked)), model.predict(made.asked)
         if len(np.unique(asked)) == self.data.classes:
-            probabilities = sigmoid(model, made.asked, asked).predict_proba(made.asked)
+            said = sigmoid(model, made.asked, asked).predict_proba(made.asked)
         else:
-            probabilities = np.tile(np.bincount(labels, minlength=self.data.classes) / len(labels), (len(asked), 1))
-        return _Part(seen, float(own.mean()), asked, probabilities, len(at), iterations, curve)
+            said = np.tile(np.bincount(labels, minlength=self.data.classes) / len(labels), (len(asked), 1))
+        return _Part(scores, answered, float(train.mean()), asked, said, len(at), iterations, curve)
 
     def _numbers(self, candidate: Candidate, at: Array, ask: Array | None) -> "Numbers":
         """The numbers of the rows that fit, and of those that are asked about; a few of the last made are kept."""
@@ -132,7 +143,7 @@ class Trials:
         key = (*fit_by, len(at), int(at[0]), int(at[-1]), None if ask is None else (int(ask[0]), int(ask[-1])))
         made = self._made.get(key)
         if made is None:
-            while len(self._made) >= len(self.plan.folds):
+            while len(self._made) >= min(MOST_KEPT, len(self.plan.folds)):
                 self._made.popitem(last=False)
             frame = self.data.frame.iloc[at]
             kept = keep(candidate, self.data.features, frame, self.data.labels[at], self.seed)
@@ -153,7 +164,8 @@ class Numbers(Struct):
 
 
 class _Part(Struct):
-    losses: Array
+    scores: Array
+    answered: Array
     train_risk: float
     labels: Array
     probabilities: Array
@@ -168,14 +180,18 @@ def newest(candidate: Candidate, rows: Array, share: float) -> Array:
     return own[-max(1, round(len(own) * share)) :]
 
 
-def losses(model: Any, matrix: Any, labels: Array, aim: Aim) -> Array:
-    """Each row's loss, by the model's own scores; where errors cost differently, at the best threshold for them."""
+def losses(scores: Array, answered: Array, labels: Array, aim: Aim) -> Array:
+    """Each row's loss: by the model's own answers, or, where errors cost differently, by a threshold for its scores.
+
+    Each half of the rows has the threshold that the other half sets.
+    """
     if aim.plain:
-        answers = model.predict(matrix)
-    else:
-        scores = positive(probabilities(model, matrix))
-        answers = (scores >= aim.threshold(labels, scores)).astype(int)
-    return aim.losses(labels, answers)
+        return aim.losses(labels, answered)
+    half = len(labels) // 2
+    thresholds = np.empty(len(labels))
+    thresholds[:half] = aim.threshold(labels[half:], scores[half:])
+    thresholds[half:] = aim.threshold(labels[:half], scores[:half]) if half else 0.5
+    return aim.losses(labels, (scores >= thresholds).astype(int))
 
 
 def _fit(model: Pipeline, matrix: Any, labels: Array, candidate: Candidate) -> None:

@@ -10,6 +10,7 @@ import skops.io
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import LinearSVC
 
 from consumers.registry.registry import Registry
 from consumers.settings import load
@@ -29,6 +30,11 @@ def model(classes=("fine", "fraud"), columns=COLUMNS):
     train = rows(2_000, 1)
     labels = [classes[label == "fraud"] for label in train["label"]]
     return Pipeline([("scale", StandardScaler()), ("model", LogisticRegression())]).fit(train[columns], labels)
+
+
+def svm_rows():
+    train = rows(500, 1)
+    return train[COLUMNS], train["label"]
 
 
 @pytest.fixture
@@ -88,6 +94,7 @@ def test_a_threshold_is_set_by_the_older_half_and_judged_by_the_newer(rotwatch, 
         (lambda: model(("yes", "fraud")), "the baseline's classes are ['fraud', 'yes']"),
         (lambda: model(columns=["amount"]), "The feature names should match"),
         (lambda: Pipeline([("run", FunctionTransformer(rows)), ("model", LogisticRegression())]), "are not trusted"),
+        (lambda: LinearSVC().fit(*svm_rows()), "LinearSVC' object has no attribute 'predict_proba'"),
         (LogisticRegression, "the baseline's classes are []"),
     ],
 )  # fmt: skip

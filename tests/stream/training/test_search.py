@@ -38,6 +38,26 @@ def test_what_is_told_to_be_better_wins_over_the_plain_one_by_its_brier_score():
     assert choose([plain, best, close], plain) is close
 
 
+def test_four_rows_on_which_a_recipe_is_right_and_the_plain_one_wrong_tell_nothing():
+    one = np.zeros(500)
+    one[:4] = 1
+    plain, best = trial("plain", one, 0.02), trial("best", np.zeros(500), 0.01)
+    assert choose([plain, best], plain) is plain
+
+
+def test_what_is_chosen_for_its_brier_score_is_told_to_be_better_than_the_plain_one_too():
+    plain, best, close = np.zeros(1_000), np.zeros(1_000), np.zeros(1_000)
+    plain[:300], best[20:300], close[40:310] = 1, 1, 1
+    close[300:345] = 1
+    trials = [trial("plain", plain, 0.1), trial("best", best, 0.2), trial("close", close, 0.05)]
+    assert choose(trials, trials[0]).candidate.family in ("plain", "best")
+
+
+def test_a_recipe_that_could_not_be_asked_about_all_rows_is_not_compared():
+    plain, few = trial("plain", np.ones(400), 0.5), trial("few", np.zeros(50), 0.0)
+    assert choose([plain, few], plain) is plain
+
+
 def test_small_rounds_come_first_and_the_last_sees_all_rows():
     assert rounds(2_999) == [1.0]
     assert rounds(3_000) == pytest.approx([1 / 3, 1])
@@ -82,14 +102,6 @@ def test_a_stream_that_has_turned_round_is_learned_from_its_newest_rows():
     found = search(Trials(turned, plan(12_000), Aim(), 1), [PLAIN], unlimited())
     assert found.chosen.candidate.window == 2_500
     assert found.chosen.risk < 0.1 < found.plain.risk
-
-
-def test_rows_since_the_last_alarm_are_a_window_too():
-    data = linear(12_000)
-    heard = []
-    search(Trials(data, plan(12_000), Aim(), 1), [PLAIN], unlimited(), 3_333, lambda *a: heard.append(a[2]))
-    assert 3_333 in {t.candidate.window for t in heard}
-    assert {t.rows for t in heard if t.candidate.window == 3_333} == {3_333}
 
 
 def test_the_newest_rows_are_taken():

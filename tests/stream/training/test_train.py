@@ -11,10 +11,14 @@ from stream.baseline import load
 from stream.config import Features
 from stream.errors import TrainingError
 from stream.training.aims import Aim
+from stream.training.calibration import moved, sigmoid
 from stream.training.card import Card
+from stream.training.diagnosis import leaks
+from stream.training.families import PLAIN, Candidate, candidates
 from stream.training.search import Budget
+from stream.training.splits import plan
 from stream.training.train import Order, train
-from stream.training.trials import Data
+from stream.training.trials import Data, Trials
 from tests.stream.training.tables import linear, mails, only, with_column
 
 
@@ -151,3 +155,95 @@ def test_a_category_that_gives_the_label_away_is_named():
     states = pd.Series(np.where(data.labels == 1, "closed", "open"), dtype=object)
     card = trained(Data(data.frame.assign(state=states), data.labels, 2, columns), trials=1).card
     assert card.leaks == ["state"]
+
+
+@pytest.mark.parametrize(("rows", "share"), [(250, 0.5), (3_000, 0.05), (20_000, 0.01)])
+def test_a_leak_is_named_however_rare_the_class_is_and_a_strong_column_is_none(rows, share):
+    chance = np.random.default_rng(3)
+    labels = (chance.random(rows) < share).astype(int)
+    strong = labels + chance.normal(0, 0.35, rows)
+    frame = pd.DataFrame({"strong": strong, "refunded": labels.astype(float), "x": chance.normal(size=rows)})
+    fit = rows * 6 // 10
+    features = Features(numeric=["strong", "refunded", "x"])
+    assert leaks(features, frame[:fit], labels[:fit], frame[fit:], labels[fit:]) == ["refunded"]
+
+
+def test_a_few_rows_without_an_error_are_no_leak():
+    data = only(linear(60, noise=0.0), "x0", "x1")
+    sign = with_column(data, "sure", data.labels.astype(float))
+    assert leaks(sign.features, sign.frame[:36], sign.labels[:36], sign.frame[36:], sign.labels[36:]) == []
+
+
+# ------------------------------------------------------------------------------------------- rows that are awkward
+
+
+def test_texts_beside_numbers_are_trained_on_and_every_recipe_is_one_that_can_be_fitted():
+    data = mails(400)
+    chance = np.random.default_rng(1)
+    both = Data(
+        data.frame.assign(size=chance.normal(size=400)), data.labels, 2, Features(text=["body"], numeric=["size"])
+    )
+    trials = Trials(both, plan(400, "split"), Aim(), 1)
+    recipes = [c for c in candidates(both.features, 240, 1) if c.select or c.family != "logistic"]
+    assert all(trials.attempt(recipe) is not None for recipe in recipes)
+
+
+def test_texts_without_a_word_in_common_are_refused_in_words():
+    frame = pd.DataFrame({"text": pd.Series([f"word{n}" for n in range(200)], dtype=object)})
+    with pytest.raises(TrainingError, match="logistic, words, C=10.0 cannot be fitted on these rows: After pruning"):
+        trained(Data(frame, np.arange(200) % 2, 2, Features(text=["body"])), trials=0)
+
+
+@pytest.mark.parametrize("missing", ["setting", "judged"])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_class_that_the_newer_rows_lack_leaves_the_probabilities_as_they_are(missing, classes):
+    data = linear(1_000)
+    labels = data.labels.copy()
+    if classes == 3:
+        labels[::10] = 2
+    lacking = slice(560, 800) if missing == "setting" else slice(800, 1_000)
+    labels[lacking] = np.where(labels[lacking] == classes - 1, 0, labels[lacking])
+    names = [str(n) for n in range(classes)]
+    order = Order("s", "binary" if classes == 2 else "multiclass", names, scheme="expanding")
+    made = train(Data(data.frame, labels, classes, data.features), None, order, Budget(0.0, lambda: 1.0), {}, {})
+    assert made.card.rows == 1_000
+    assert len(made.baseline.score(data.frame)) == 1_000
+
+
+def test_the_share_that_a_budget_of_alerts_let_through_is_told():
+    data = linear(3_000, noise=0.2)
+    card = trained(data, Aim(alert_budget=0.05), trials=0).card
+    assert 0.02 < card.flagged.mean < 0.08
+    shifted = data.frame.copy()
+    shifted.iloc[2_400:] += 1.5  # the inputs of the judged rows
+    card = trained(Data(shifted, data.labels, 2, data.features), Aim(alert_budget=0.05), trials=0).card
+    assert card.flagged.low > 0.05
+
+
+def test_with_costs_noise_is_not_taken_for_a_gain():
+    chance = np.random.default_rng(5)
+    data = linear(600)
+    noise = Data(data.frame, (chance.random(600) < 0.3).astype(int), 2, data.features)
+    trial = Trials(noise, plan(600), Aim(1.0, 5.0), 1).attempt(PLAIN)
+    trivial = Aim(1.0, 5.0).trivial(noise.labels, 2).mean()
+    assert trial.risk > 0.95 * trivial
+
+
+def test_the_reference_of_the_score_is_of_rows_that_were_not_learned_from():
+    made = trained(linear(2_000, noise=0.3), trials=0)
+    assert sum(made.card.reference.scores.counts) == 400
+    assert made.card.reference.rows == 2_000
+
+
+def test_a_sigmoid_is_moved_without_touching_the_one_it_came_from():
+    data = linear(600)
+    trials = Trials(data, plan(600), Aim(), 1)
+    one, other = (
+        trials.fit(PLAIN, np.arange(300)),
+        trials.fit(Candidate("logistic", settings=(("C", 1e-4),)), np.arange(300)),
+    )
+    behind = sigmoid(one, data.frame[300:], data.labels[300:])
+    before = behind.predict_proba(data.frame)
+    after = moved(behind, other).predict_proba(data.frame)
+    assert not np.allclose(before, after)
+    assert np.array_equal(behind.predict_proba(data.frame), before)
