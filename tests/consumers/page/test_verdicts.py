@@ -3,6 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
+from consumers.page.verdicts import verdicts
+from stream.training.aims import Aim
 from stream.training.diagnosis import Reading
 from stream.training.risk import Risk
 from tests.consumers.page.reading import picture, shown, verdict
@@ -76,3 +78,26 @@ def test_a_leak_is_named_before_all_else_and_nothing_speaks_for_the_baseline(lea
     assert "for it: 0" in root.one("p", "sum").text
     assert list(root.all("li", "for")) == []
     assert list(shown(table).all("p", "alarm")) == []
+
+
+@pytest.mark.parametrize(
+    ("flagged", "mark"), [((0.04, 0.02, 0.07), "for"), ((0.06, 0.04, 0.09), "weigh"), ((0.2, 0.17, 0.24), "against")]
+)
+def test_alerts_beyond_their_budget_speak_against_it(table, flagged, mark):
+    card = replace(table, aim=Aim(alert_budget=0.05), flagged=Risk(*flagged, 600, "Clopper-Pearson"))
+    said = verdict(shown(card), "Alerts")
+    assert said.classes == [mark]
+    assert f"{flagged[0]:.1%} were flagged" in said.text
+    assert "the budget is 5.0%" in said.text
+
+
+def test_what_was_trained_elsewhere_is_compared_with_nothing(table):
+    card = replace(table, against_plain=None, reading=None, plain="", chosen="imported", tried=[], cut_short=False)
+    titles = {one.title for one in verdicts(card)}
+    assert titles == {"Risk", "Absolute rot"}
+    assert "plain" not in shown(card).one("main").text
+
+
+def test_a_difference_of_nothing_is_said_as_such(table):
+    card = replace(table, chosen="another", against_plain=(0.0, 0.0, 0.0))
+    assert "each judged row costs the same with either" in verdict(shown(card), "Beside the plain candidate").text
