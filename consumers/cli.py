@@ -100,7 +100,10 @@ def replay(
     """Run a file's events through both models, as if they came now, and show what drift has cost."""
     from consumers import plans, pool
     from consumers.settings import load
+    from stream.refitting import period
 
+    if retrain != "never":
+        period(retrain)
     settings = load(config)
     plan = plans.make(
         settings,

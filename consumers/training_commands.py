@@ -1,5 +1,6 @@
 """``rotwatch train``, and ``rotwatch models import`` of what was trained elsewhere: each makes a challenger."""
 
+import signal
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -38,7 +39,9 @@ def train(
     since: Annotated[str | None, typer.Option(help="On events from this date and time on (ISO 8601, UTC).")] = None,
     until: Annotated[str | None, typer.Option(help="On events before this date and time.")] = None,
     budget: Annotated[str | None, typer.Option(help="How long to search, such as 60s.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of what is drawn; the stream's unless given.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=4_294_967_295, help="Of what is drawn; the stream's unless given.")
+    ] = None,
 ) -> None:
     """Train a baseline, judge it on the newest rows, and register it as the challenger."""
     from rich.console import Console
@@ -46,6 +49,7 @@ def train(
     from consumers import training
     from stream.duration import Duration
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # nothing is registered then: as Ctrl-C
     if source is None and (mapping or where or limit or input_format):
         raise SettingError("SOURCE", None, "a file, where --map, --where, --limit or --input-format is given")
     wanted = _wanted(stream, source, config, mapping, where, input_format)
@@ -86,6 +90,8 @@ def import_model(
     except OSError as error:
         raise SourceError(f"{file}: {error.strerror}") from error
     wanted = _wanted(stream, card, config, mapping, where, input_format)
+    if not wanted.stream.classes:
+        raise SettingError(f"streams.{stream}.classes", [], "named: their order says which class a model means")
     training.register(wanted, training.judge(wanted, artifact), Console())
 
 

@@ -1,7 +1,7 @@
 """Where rows to train on come from: a file of events with their labels, a file of the training log, or its topic."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -15,7 +15,7 @@ from consumers.plans import FIELDS, Plan
 from consumers.start import LOOK_AT, Rows, check_mapped
 from stream.config import Settings, Stream
 from stream.decoding import RecordDecoder, decode_labelled
-from stream.errors import RecordError, SourceError
+from stream.errors import RecordError, SettingError, SourceError
 from stream.records import Labelled
 from stream.training.gathering import Gathering, Span
 from stream.warmup import name_classes
@@ -45,6 +45,8 @@ def of_file(name: str, stream: Stream, plan: Plan, span: Span) -> Gathering:
             f"{plan.source.name}: has no rows that can be read{' that --where keeps' if plan.where else ''}"
         )
     if isinstance(decode_labelled(first[1] or b"", 0), Labelled):
+        if plan.mapped:
+            raise SettingError("--map", next(iter(plan.mapped)), "left out: a training log has the stream's own names")
         return _of_log(name, stream, rows, span)
     return _of_events(name, stream, plan, rows, span)
 
@@ -56,9 +58,7 @@ def _of_events(name: str, stream: Stream, plan: Plan, rows: Rows, span: Span) ->
     tables = list(_tables(islice(rows(), LOOK_AT)))
     check_mapped(plan, tables)
     own = [form.under_own_names(fields) for fields in tables]
-    for column in stream.features.columns:
-        if not any(column in row for row in own):
-            log.warning("no row that was looked at has this column: it counts as missing", column=column, rows=len(own))
+    _look(stream, own)
     numbered = not any(names.event_id in row for row in own)
     decoder = RecordDecoder(names, time.time(), stream.max_ahead, numbered=numbered)
 
@@ -84,6 +84,8 @@ def _of_events(name: str, stream: Stream, plan: Plan, rows: Rows, span: Span) ->
 
 def _of_log(name: str, stream: Stream, rows: Rows, span: Span) -> Gathering:
     classified = _classified(name, stream, lambda: (fields.get("label") for fields in _tables(rows())))
+    first = islice(_tables(rows()), LOOK_AT)
+    _look(stream, [features for fields in first if isinstance(features := fields.get("features"), dict)])
     gathering = Gathering(classified, span)
     for index, (_, raw) in enumerate(rows()):
         record = decode_labelled(raw or b"", index)
@@ -92,6 +94,15 @@ def _of_log(name: str, stream: Stream, rows: Rows, span: Span) -> Gathering:
         else:
             gathering.leave_out(f"cannot be read: {record.reason}")
     return gathering
+
+
+def _look(stream: Stream, rows: Sequence[dict[str, Any]]) -> None:
+    """Warn of columns that none of the first rows has a value of."""
+    for column in stream.features.columns:
+        if all(row.get(column) in (None, "") for row in rows):
+            log.warning(
+                "no row that was looked at has this column: it counts as missing", column=column, rows=len(rows)
+            )
 
 
 def _tables(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:

@@ -84,4 +84,7 @@ def _range(first: float | None, last: float | None) -> str:
 
 
 def _time(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}Z"
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}Z"
+    except (ValueError, OverflowError, OSError):  # beyond the calendar: another registered it
+        return f"{seconds:g} s since 1970"

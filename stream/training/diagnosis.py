@@ -37,11 +37,15 @@ class Reading(Struct, frozen=True):
 
 
 class Scale(Struct, frozen=True):
-    """What risks lie between: ``trivial`` of the best answer that is the same for all rows, ``least`` of no model."""
+    """What risks lie between: ``trivial`` of the best answer that is the same for all rows, ``least`` of no model.
+
+    Both are of the rows that were fitted on; ``asked`` is the trivial risk of those that were asked about.
+    """
 
     unit: str
     trivial: float
     least: float
+    asked: float
 
 
 def read(train_risk: float, validation_risk: float, losses: Array, curve: Sequence[Point], scale: Scale) -> Reading:
@@ -54,7 +58,7 @@ def read(train_risk: float, validation_risk: float, losses: Array, curve: Sequen
     error = float(losses.std()) / len(losses) ** 0.5
     gap, gain = validation_risk - train_risk, scale.trivial - train_risk
     figures = f"train {1000 * train_risk:.0f}, validation {1000 * validation_risk:.0f}, one answer for all "
-    figures += f"{1000 * scale.trivial:.0f} {scale.unit} per 1,000 rows"
+    figures += f"{1000 * scale.trivial:.0f} and {1000 * scale.asked:.0f} {scale.unit} per 1,000 rows"
     more = ""
     if len(curve) > 1 and curve[-2].validation_risk - curve[-1].validation_risk > error:
         more = "; with more rows it still gets better"

@@ -24,6 +24,10 @@ MOST_REASONS = 50
 OTHER = "for other reasons"
 
 
+LATEST = 253_402_300_800.0
+"""Seconds until the year 10000: nobody's calendar has a later time."""
+
+
 class Span(Struct, frozen=True):
     """Which rows: the newest so many, of events from ``since`` on and before ``until`` (seconds since the epoch)."""
 
@@ -35,8 +39,8 @@ class Span(Struct, frozen=True):
 class Gathering:
     """Takes in labelled records and keeps the newest ``span.rows`` of them, so that memory is bounded.
 
-    ``left_out`` counts those that cannot be used, by the reason. Not ``timed``: what stands as their time is a number
-    that only orders them.
+    ``left_out`` counts those that cannot be used, by the reason, ``outside`` those before and behind the range of time.
+    Not ``timed``: what stands as their time is a number that only orders them.
     """
 
     def __init__(self, stream: Stream, span: Span, *, timed: bool = True) -> None:
@@ -44,6 +48,7 @@ class Gathering:
         self.stream = stream
         self.span = span
         self.left_out: dict[str, int] = {}
+        self.outside = 0
         self._extractor = FeatureExtractor(stream.features)
         known = {name: index for index, name in enumerate(stream.classes)}
         self._known = known | {written: known[meant] for written, meant in stream.labels.values.items()}
@@ -61,7 +66,11 @@ class Gathering:
 
     def add(self, event_id: str, time: float, fields: dict[str, Any], label: str | None) -> None:
         """Take an event's fields, or its features as they were logged, and its label."""
+        if not abs(time) < LATEST:
+            self.leave_out("its time is beyond the year 9999: is fields.time_unit right?")
+            return
         if not self.span.since <= time < self.span.until:
+            self.outside += 1
             return
         index = self._known.get(label) if label is not None else None
         if index is None:
@@ -92,14 +101,21 @@ class Gathering:
         taken = sorted(self._rows.values(), key=lambda one: one[0])
         self._rows.clear()
         if len(taken) < LEAST:
-            worst = max(self.left_out, key=lambda reason: self.left_out[reason], default="")
-            many = sum(self.left_out.values())
-            why = f"; {many} cannot be used, most often since: {worst}" if many else ""
-            raise TrainingError(f"{len(taken)} labelled rows are too few to train on: {LEAST} at least{why}")
+            raise TrainingError(f"{len(taken)} labelled rows are too few to train on: {LEAST} at least{self._why()}")
+        missing = sorted(set(range(len(self.stream.classes))) - {index for _, _, index in taken})
+        if missing:
+            raise TrainingError(f"no row is {self.stream.classes[missing[0]]!r}{self._why()}")
         frame = self._extractor.frame([row for _, row, _ in taken])
         labels = np.array([index for _, _, index in taken])
         times = np.array([time for time, _, _ in taken])
         return Data(frame, labels, len(self.stream.classes), self.stream.features), times
+
+    def _why(self) -> str:
+        """What has become of the rows that are not there."""
+        worst = max(self.left_out, key=lambda reason: self.left_out[reason], default="")
+        many = sum(self.left_out.values())
+        said = f"; {many} cannot be used, most often since: {worst}" if many else ""
+        return said + (f"; {self.outside} lie outside the range of time" if self.outside else "")
 
     def _correct(self, record: Labelled) -> None:
         known = self._rows.get(record.event_id)

@@ -36,11 +36,11 @@ def judge_imported(
     known = [str(name) for name in getattr(estimator, "classes_", [])]
     if known not in ([str(index) for index in range(data.classes)], order.classes):
         raise TrainingError(
-            f"the baseline's classes are {known}, in this order, and the stream's {order.classes}: train it on the "
-            "places of the classes (0, 1, ...) or on their names in this order"
+            f"the baseline's classes are {known}, in this order, and the stream's {order.classes}: is it a fitted "
+            "classifier? Train it on the places of the classes: 0 for the first, 1 for the second, ..."
         )
     with guarded("the baseline, on the rows of its card,"):
-        Baseline(estimator, order.kind, "").score(data.frame.iloc[:8])  # as a stream will ask it
+        Baseline(estimator, order.kind, IMPORTED).score(data.frame.iloc[:8])  # as a stream will ask it
         made = probabilities(estimator, data.frame)
     threshold, first = 0.5, 0
     if not order.aim.plain:

@@ -21,7 +21,7 @@ from stream.training.risk import LEAST_JUDGED, difference, risk
 from stream.training.scores import Array
 from stream.training.search import Budget, Told, search, unheard
 from stream.training.splits import Plan, plan
-from stream.training.trials import Data, Trials
+from stream.training.trials import NEWEST, Data, Trials
 
 CURVE = (0.125, 0.25, 0.5)
 """Shares of the rows at which the learning curve is drawn, beside all of them."""
@@ -142,9 +142,11 @@ def _parts(made: Plan, rows: int) -> list[Part]:
 
 
 def _scale(data: Data, made: Plan, aim: Aim) -> Scale:
-    """What the risks on the rows that choose lie between."""
+    """What the risks on the rows that fit and on those that choose lie between."""
+    fitted = np.concatenate([data.labels[fold.fit[-NEWEST:]] for fold in made.folds])
     asked = np.concatenate([data.labels[fold.predict] for fold in made.folds])
-    return Scale(aim.unit, float(aim.trivial(asked, data.classes).mean()), aim.least(asked))
+    trivial, other = (float(aim.trivial(labels, data.classes).mean()) for labels in (fitted, asked))
+    return Scale(aim.unit, trivial, aim.least(fitted), other)
 
 
 def _elimination(data: Data, fit: Array, seed: int) -> list[Eliminated]:

@@ -23,7 +23,7 @@ from stream.training.splits import Fold, Plan
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-LOOKED_AT = 2_000
+NEWEST = 2_000
 """Rows, the newest, on which the train risk is computed."""
 
 MOST_KEPT = 5
@@ -127,8 +127,8 @@ class Trials:
             iterations, curve = _stop(model, made.fitted, labels, made.asked, asked, _weights(candidate, len(labels)))
         model = learner(candidate, self.data.features, made.kept, width, self.seed, iterations or MOST_TREES)
         _fit(model, made.fitted, labels, candidate)
-        own = made.fitted[-LOOKED_AT:]
-        train = losses(positive(probabilities(model, own)), model.predict(own), labels[-LOOKED_AT:], self.aim)
+        own = made.fitted[-NEWEST:]
+        train = losses(positive(probabilities(model, own)), model.predict(own), labels[-NEWEST:], self.aim)
         scores, answered = positive(probabilities(model, made.asked)), model.predict(made.asked)
         if len(np.unique(asked)) == self.data.classes:
             said = sigmoid(model, made.asked, asked).predict_proba(made.asked)

@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from consumers.registry.registry import Registry
 from consumers.settings import load
+from stream.records import Labelled
 
 SETTINGS = """
 [streams.shop]
@@ -35,6 +37,12 @@ def shop(tmp_path, monkeypatch):
         label = "fraud" if amount + items + chance.normal(0, 0.3) > 1 else "fine"
         rows.append({"event_id": f"e{n}", "time": 1.7e9 + n, "amount": amount, "items": items, "label": label})
     (tmp_path / "events.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    wrong = [{**row, "label": row["label"].replace("fraud", "FRAUD")} for row in rows]
+    (tmp_path / "wrong.jsonl").write_text("".join(json.dumps(row) + "\n" for row in wrong))
+    late = [{**row, "time": 1000 * row["time"]} for row in rows]
+    (tmp_path / "ms.jsonl").write_text("".join(json.dumps(row) + "\n" for row in late))
+    record = Labelled("e", 1.0, 0, "fine", 1.0, {"amount": 1.0}, 0.5, 0.5, 0.5, "fine", "fine", "fine", "o", "b")
+    (tmp_path / "log.jsonl").write_bytes(msgspec.json.encode(record) + b"\n")
     return tmp_path
 
 
@@ -67,6 +75,17 @@ def test_a_range_of_time_and_the_newest_rows_of_it(rotwatch):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (
+            ["events.jsonl", "--since", "2030-01-01"],
+            "0 labelled rows are too few to train on: 30 at least; 400 lie outside",
+        ),
+        (["wrong.jsonl"], "no row is 'fraud'; "),
+        (["wrong.jsonl"], "most often since: label 'FRAUD' is none of ['fine', 'fraud']"),
+        (["ms.jsonl"], "its time is beyond the year 9999: is fields.time_unit right?"),
+        (
+            ["log.jsonl", "--map", "amount=sum"],
+            "--map = 'amount': must be left out: a training log has the stream's own",
+        ),
         (["events.jsonl", "--budget", "soon"], "--budget = 'soon': must be a duration such as \"500ms\""),
         (["events.jsonl", "--since", "yesterday"], "--since = 'yesterday': must be a date and time such as"),
         (["none.jsonl"], "none.jsonl: no such file"),

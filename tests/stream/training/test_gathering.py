@@ -14,7 +14,8 @@ STREAM = Stream(
 )
 
 
-def labelled(number, label="yes", time=None, features=..., **more):
+def labelled(number, label=None, time=None, features=..., **more):
+    label = label or ("yes" if number % 2 else "no")
     row = {"x": float(number), "c": "k"} if features is ... else features
     at = float(number) if time is None else time
     return Labelled(f"e{number}", at, number, label, at, row, 0.5, 0.5, 0.5, "no", "no", "no", "o", "b", **more)
@@ -30,7 +31,7 @@ def test_rows_come_in_the_order_of_their_events_whatever_the_labels_order_was():
     data, times = gathered(labelled(n) for n in reversed(range(50))).data()
     assert times.tolist() == list(range(50))
     assert data.frame["x"].tolist() == list(range(50))
-    assert data.labels.tolist() == [1] * 50
+    assert data.labels.tolist() == [n % 2 for n in range(50)]
 
 
 def test_the_newest_are_kept_and_no_more_of_them_than_wanted():
@@ -88,7 +89,7 @@ def test_an_event_of_a_file_has_its_label_as_labellers_write_it():
 
 
 def test_too_few_rows_are_refused_and_the_most_frequent_reason_is_told():
-    made = gathered([labelled(n, "maybe" if n < 5 else "yes") for n in range(20)])
+    made = gathered([labelled(n, "maybe" if n < 5 else None) for n in range(20)])
     with pytest.raises(
         TrainingError, match=r"15 labelled rows are too few .* 5 cannot be used, most often since: label 'maybe'"
     ):
