@@ -65,14 +65,7 @@ def _read(
         source=str(DATA / file),
         stream=name,
         mapping=mapping or {},
-        ignore=[],
         where=where,
-        labels=None,
-        label_delay="0",
-        segment="0",
-        speed="max",
-        input_format=None,
-        models={},
     )
     return of_file(name, find_stream(settings, name), made, Span(1_000_000)).data()[0]
 
@@ -200,15 +193,8 @@ def policies() -> list[Figure]:
                 settings,
                 source=str(DATA / "enron_spam_stream.jsonl.gz"),
                 stream="spam",
-                mapping={},
-                ignore=[],
                 where={"dup": "false"},
-                labels=None,
                 label_delay=delay,
-                segment="0",
-                speed="max",
-                input_format=None,
-                models={},
             )
             made.retrain = policy
             results = replay.replay(made)

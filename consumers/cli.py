@@ -100,10 +100,7 @@ def replay(
     """Run a file's events through both models, as if they came now, and show what drift has cost."""
     from consumers import plans, pool
     from consumers.settings import load
-    from stream.refitting import period
 
-    if retrain != "never":
-        period(retrain)
     settings = load(config)
     plan = plans.make(
         settings,
@@ -117,10 +114,10 @@ def replay(
         segment=segment,
         speed=speed,
         input_format=input_format,
+        retrain=retrain,
         models={"baseline": baseline, "online": online},
     )
     plan.warm_up, plan.limit, plan.out, plan.form, plan.fresh = warm_up, limit, out, form, fresh
-    plan.retrain = retrain
     from consumers.screen import show
 
     if not show(plan, settings.metrics, metrics_port, pool.stopping()):

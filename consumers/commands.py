@@ -77,13 +77,6 @@ def warm_begin(
         source=warm_up,
         stream=stream,
         mapping=plans.pairs("--map", mapping or []),
-        ignore=[],
         where=plans.pairs("--where", where or []),
-        labels=None,
-        label_delay="0",
-        segment="0",
-        speed="max",
-        input_format=None,
-        models={},
     )
     return service.warm_models(plan, find_stream(settings, stream))

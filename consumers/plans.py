@@ -1,7 +1,8 @@
 """What to replay and how: the plan, and how it is read from the words of ``rotwatch replay``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 from msgspec import Struct
@@ -14,10 +15,12 @@ from stream.config import Worker as WorkerSettings
 from stream.duration import DURATION_FORM, Duration
 from stream.errors import SettingError
 from stream.online import find
-from stream.refitting import NEVER
+from stream.refitting import NEVER, period
 
 REGISTERED = "registry:"
 """Before champion, challenger, or a version's number, where a replay uses a baseline of the registry."""
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 FIELDS = ("event_id", "time", "label")
 
@@ -59,17 +62,20 @@ def make(
     *,
     source: str,
     stream: str | None,
-    mapping: dict[str, str],
-    ignore: list[str],
-    where: dict[str, str],
-    labels: str | None,
-    label_delay: str,
-    segment: str,
-    speed: str,
-    input_format: str | None,
-    models: dict[str, str | None],
+    mapping: Mapping[str, str] = NOTHING,
+    ignore: Sequence[str] = (),
+    where: Mapping[str, str] = NOTHING,
+    labels: str | None = None,
+    label_delay: str = "0",
+    segment: str = "0",
+    speed: str = "max",
+    input_format: str | None = None,
+    retrain: str = NEVER,
+    models: Mapping[str, str | None] = NOTHING,
 ) -> Plan:
-    """A plan; raises SettingError and SourceError."""
+    """A plan, of the source alone unless more is said; raises SettingError and SourceError."""
+    if retrain != NEVER:
+        period(retrain)
     chosen = find_stream(settings, stream) if stream else None
     decoder = find("decoder", chosen.decoder, {}) if chosen is not None and chosen.decoder else None
     fields = {name: column for name, column in mapping.items() if name in FIELDS}
@@ -91,13 +97,14 @@ def make(
         source=open_source(source, input_format, decoder),
         stream=chosen,
         fields=fields,
-        mapped=mapping,
-        ignore=ignore,
+        mapped=dict(mapping),
+        ignore=list(ignore),
         labels=open_source(labels, None, decoder) if labels else None,
         delay=delay,
-        where=where,
+        where=dict(where),
         segment=_segment(segment),
         speed=_speed(speed),
+        retrain=retrain,
         registered=(models.get("baseline") or "").partition(REGISTERED)[2],
         registry=settings.registry,
         worker=settings.worker,

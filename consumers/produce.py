@@ -39,14 +39,10 @@ def make(
         source=source,
         stream=stream,
         mapping=mapping,
-        ignore=[],
         where=where,
         labels=labels,
         label_delay=label_delay,
-        segment="0",
-        speed="max",
         input_format=input_format,
-        models={},
     )
     plan.limit = limit
     return Production(find_stream(settings, stream), plan, skip=skip, labels=not no_labels)

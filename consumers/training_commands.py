@@ -48,6 +48,7 @@ def train(
 
     from consumers import training
     from stream.duration import Duration
+    from stream.training.gathering import Span
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # nothing is registered then: as Ctrl-C
     if source is None and (mapping or where or limit or input_format):
@@ -61,7 +62,7 @@ def train(
         except ValueError as error:
             raise SettingError("--budget", budget, str(error).removeprefix("must be ")) from None
     wanted.seed = wanted.seed if seed is None else seed
-    wanted.span = type(wanted.span)(
+    wanted.span = Span(
         wanted.span.rows if last is None else last,
         _moment("--since", since, float("-inf")),
         _moment("--until", until, float("inf")),
@@ -116,14 +117,8 @@ def _wanted(
             source=source,
             stream=stream,
             mapping=plans.pairs("--map", mapping or []),
-            ignore=[],
             where=plans.pairs("--where", where or []),
-            labels=None,
-            label_delay="0",
-            segment="0",
-            speed="max",
             input_format=input_format,
-            models={},
         )
     span = Span(chosen.training.rows)
     return training.Wanted(settings, stream, chosen, plan, span, chosen.training.budget, chosen.seed)

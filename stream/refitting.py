@@ -27,6 +27,9 @@ WINDOWS = (600, 1_000, 2_500, 5_000, 10_000)
 COLLECT = 300
 """Labelled records that are gathered behind an alarm, and by which windows are judged."""
 
+PIECE = 64
+"""Inputs after which it is seen whether a baseline is to be fitted."""
+
 FIRST = 2_500
 """Where there is no baseline, no alarm can be about it: the first one is fitted after so many records."""
 
@@ -154,10 +157,9 @@ def period(policy: str) -> int:
 
 
 def check(policy: str, stream: Stream) -> None:
-    """Raises SettingError for what is no policy, or none for this stream."""
+    """Raises SettingError for a policy that this stream cannot have."""
     if policy == NEVER:
         return
-    period(policy)
     if stream.kind == "anomaly" or stream.baseline == "none" or stream.baseline.startswith(GIVEN):
         wanted = "never, where the baseline is no classifier that can be fitted here"
         raise SettingError("--retrain", policy, wanted)
@@ -176,7 +178,3 @@ def pieces(inputs: int, fed: int) -> Iterator[int]:
         yield at
         at += PIECE
     yield inputs
-
-
-PIECE = 64
-"""Inputs after which it is seen whether a baseline is to be fitted."""

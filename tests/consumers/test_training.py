@@ -50,14 +50,7 @@ def plan(path, stream=STREAM, mapping=None, where=None):
         source=str(path),
         stream="mail",
         mapping=mapping or {},
-        ignore=[],
         where=where or {},
-        labels=None,
-        label_delay="0",
-        segment="0",
-        speed="max",
-        input_format=None,
-        models={},
     )
 
 

@@ -174,10 +174,7 @@ def test_rows_to_train_on_are_the_same_from_the_topic_as_from_a_file_of_its_reco
         producer.send(f"{world.name}.labelled", b"no record at all")
     file = tmp_path / "labelled.jsonl"
     file.write_bytes(b"".join((record.value or b"") + b"\n" for record in world.written("labelled")))
-    made = plans.make(
-        world.settings, source=str(file), stream=None, mapping={}, ignore=[], where={}, labels=None,
-        label_delay="0", segment="0", speed="max", input_format=None, models={},
-    )  # fmt: skip
+    made = plans.make(world.settings, source=str(file), stream=None)
     span = Span(150, since=10.0)
     filed = training_rows.of_file(world.name, world.stream, made, span)
     read = training_rows.of_topic(world.settings, world.name, world.stream, span)
