@@ -12,7 +12,6 @@ columns kept by variance, mutual information or recursive elimination (Guyon et 
 
 from collections.abc import Iterator
 from itertools import product
-from typing import Any
 
 import numpy as np
 from msgspec import Struct
@@ -40,10 +39,6 @@ class Candidate(Struct, frozen=True, order=True):
         back = f"newest {self.window:,}" if self.window else ""
         fades = f"half-life {self.half_life:,}" if self.half_life else ""
         return ", ".join(part for part in (*parts, back, fades) if part)
-
-    def setting(self, name: str, default: Setting = None) -> Any:
-        """One of its settings."""
-        return dict(self.settings).get(name, default)
 
 
 PLAIN = Candidate("logistic", settings=(("C", 10.0),))

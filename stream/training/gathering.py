@@ -1,4 +1,4 @@
-"""The rows to train on, out of labelled records: each event once, with its last label, oldest first.
+"""The rows to train on, out of labelled records: each event once, oldest first.
 
 They come from the training log, where features are as they were when the event was scored, or from a file of events
 with their labels, of which the same features are made here.
