@@ -390,3 +390,4 @@ def test_whoever_reads_predictions_needs_no_more_than_that(shared: Guarded) -> N
         consumer.assign([tp])
         read: set[int] = set()
         until(lambda: bool(read.update(r.offset for r in consumer.poll(500).get(tp, []))) or len(read) >= 30, str)
+        assert consumer.position(tp) > max(read)
