@@ -15,7 +15,7 @@ from prometheus_client.core import (
 
 from consumers.runtime import Runtime
 from stream.monitoring import MonitoringTotals
-from stream.totals import DELAY_EDGES, ScoringTotals
+from stream.totals import DELAY_EDGES, Losses, ScoringTotals
 
 VERDICTS = (
     "healthy",
@@ -57,6 +57,9 @@ OF_TASKS: list[Spec] = [
     (GaugeMetricFamily, "blend_weight", "The baseline's weight in the served blend.", ()),
     (SummaryMetricFamily, "loss", "Losses on labelled events, tested before learned.", ("model", "loss")),
     (GaugeMetricFamily, "mean_loss", "Decayed mean of the losses.", ("model", "loss")),
+    (SummaryMetricFamily, "version_loss", "Losses of each baseline, in use or not.", ("version", "loss")),
+    (GaugeMetricFamily, "version_mean_loss", "Decayed mean of each baseline's losses.", ("version", "loss")),
+    (CounterMetricFamily, "swaps", "Times that other baselines came into use.", ()),
     (HistogramMetricFamily, "label_delay_seconds", "From an event to its label, in the stream's time.", ()),
     (CounterMetricFamily, "labelled_read", "Labelled records read by the monitor.", ()),
     (CounterMetricFamily, "judged_records", "Labelled records that the monitor judged.", ()),
@@ -81,6 +84,9 @@ OF_RUNTIME: list[Spec] = [
         (),
     ),
     (CounterMetricFamily, "broker_unavailable", "Times that the broker did not answer.", ()),
+    (CounterMetricFamily, "registry_faults", "Times that the registry, or what it names, could not be used.", ()),
+    (CounterMetricFamily, "refused_swaps", "Baselines that a task could not take into use.", ()),
+    (GaugeMetricFamily, "registry_answered_timestamp_seconds", "When the registry answered last.", ()),
     (GaugeMetricFamily, "lag_records", "Records that lie ahead of this worker.", ("topic", "partition")),
 ]
 
@@ -144,17 +150,26 @@ def show_scoring(sheet: Sheet, totals: ScoringTotals) -> None:
             sheet.families["model"].add_metric([*sheet.place, model], {"version": version})
     if totals.blend_weight is not None:
         sheet.add("blend_weight", totals.blend_weight)
-    for model, (count, sums, decayed) in totals.losses.items():
-        if model == "baseline" and totals.baseline_version is None and not count:
-            continue
-        # A series must be there at 0, or increase() misses what the first commit brings.
-        for loss, value in (sums or {"error": 0.0}).items():
-            sheet.families["loss"].add_metric([*sheet.place, model, loss], count, value)
-        for loss, value in decayed.items():
-            sheet.add("mean_loss", value, model, loss)
+    for version in totals.shadow_versions:
+        sheet.families["model"].add_metric([*sheet.place, "shadow"], {"version": version})
+    sheet.add("swaps", i.swaps)
+    for model, losses in totals.losses.items():
+        if model != "baseline" or totals.baseline_version is not None or losses[0]:
+            _show_losses(sheet, "", model, losses)
+    for version, losses in totals.versions.items():
+        _show_losses(sheet, "version_", version, losses)
     edges = [str(edge) for edge in DELAY_EDGES] + ["+Inf"]
     buckets = list(zip(edges, accumulate(totals.delays), strict=True))
     sheet.families["label_delay_seconds"].add_metric(sheet.place, buckets, totals.delay_sum)
+
+
+def _show_losses(sheet: Sheet, which: str, of: str, losses: Losses) -> None:
+    count, sums, decayed = losses
+    # A series must be there at 0, or increase() misses what the first commit brings.
+    for loss, value in (sums or {"error": 0.0}).items():
+        sheet.families[f"{which}loss"].add_metric([*sheet.place, of, loss], count, value)
+    for loss, value in decayed.items():
+        sheet.add(f"{which}mean_loss", value, of, loss)
 
 
 def show_monitoring(sheet: Sheet, totals: MonitoringTotals) -> None:
@@ -182,5 +197,9 @@ def show_runtime(sheet: Sheet, runtime: Runtime) -> None:
     sheet.add("refused_checkpoints", runtime.refused_checkpoints)
     sheet.add("misrouted_records", runtime.misrouted)
     sheet.add("broker_unavailable", runtime.unavailable)
+    sheet.add("registry_faults", runtime.registry_faults)
+    sheet.add("refused_swaps", runtime.refused_swaps)
+    if runtime.registry_seen_at:
+        sheet.add("registry_answered_timestamp_seconds", runtime.registry_seen_at)
     for (topic, partition), records in runtime.lag.items():
         sheet.add("lag_records", records, topic, str(partition))

@@ -113,6 +113,7 @@ def _parquet(path: Path, store: Store, kind: str, *, many: bool) -> None:
         **dict.fromkeys(("position", "offset"), whole),
         "repeated": pa.bool_(),
         "detail": pa.map_(text, number),
+        "shadows": pa.map_(text, pa.struct([("score", score), ("label", text)])),
         "payload": pa.binary(),
     }
     record = RECORDS[FILES[kind].removesuffix("s")]
@@ -122,12 +123,15 @@ def _parquet(path: Path, store: Store, kind: str, *, many: bool) -> None:
         for lines in store.outputs(kind):
             columns = zip(*map(msgspec.structs.astuple, decode(lines)), strict=True)
             arrays = [
-                pa.array(
-                    [list(value.items()) for value in values] if name == "detail" else values, types.get(name, text)
-                )
+                pa.array([_pairs(value) for value in values], types.get(name, text))
                 for name, values in zip(schema.names, columns, strict=True)
             ]
             writer.write_table(pa.table(arrays, schema=schema))
+
+
+def _pairs(value: Any) -> Any:
+    """A dict as the pairs that a map is made of; all else as it is."""
+    return list(msgspec.to_builtins(value).items()) if isinstance(value, dict) else value
 
 
 def check_form(form: str) -> None:

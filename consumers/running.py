@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Struct
 
 from consumers.transport import Batch, Commit, Task
-from stream.records import Tick
+from stream.records import Swap, Tick
 
 CHECKPOINT_SHARE = 50
 """Checkpoints take at most one part in so many of the time."""
@@ -51,8 +51,8 @@ class Running(Struct):
 
     def due(self, batch: Batch, every: float, now: float) -> bool:
         """Whether a checkpoint is to go with a batch."""
-        if self.commits + 1 >= MOST_COMMITS:
-            return True
+        if self.commits + 1 >= MOST_COMMITS or isinstance(batch.inputs[0], Swap):
+            return True  # with a swap, so that the files of its baselines are kept where the journal names them
         if self.checkpoint_at != NOW and self.commits == self.ticks and of_time(batch):
             return False  # nothing but time has passed since the last
         since = now - self.checkpoint_at

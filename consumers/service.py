@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from consumers.exporter import Exporter
 from consumers.fingerprint import fingerprint
+from consumers.following import Following
 from consumers.health import HealthServer
 from consumers.kafka.client import connection
 from consumers.kafka.roles import MONITOR, Role
@@ -32,7 +33,7 @@ from consumers.worker import Worker
 from stream.config import Settings, Stream
 from stream.decoding import RecordDecoder
 from stream.errors import RecordError, SettingError, SourceError, TransportError
-from stream.given import GivenScore
+from stream.given import GIVEN, GivenScore
 from stream.models import Models
 from stream.monitoring import MonitoringTask
 from stream.scoring import ScoringTask
@@ -61,7 +62,7 @@ def serve(service: Service, stop: Callable[[], bool], at_step: Callable[[str], N
     stream = service.stream if role is MONITOR else name_classes(f"streams.{name}", service.stream, [])
     keys = _keys(settings)
     registry, exporter = _metrics(service)
-    server = None
+    server = watcher = None
     if service.metrics_port is not None:
         server = HealthServer(registry, exporter, settings.metrics.host, service.metrics_port)
         server.start()
@@ -81,6 +82,7 @@ def serve(service: Service, stop: Callable[[], bool], at_step: Callable[[str], N
         )
         exporter.runtime = transport.runtime
         make, begin = _tasks(role, name, stream, service.begin)
+        watcher = _watcher(service, stream, transport.runtime)
         worker = Worker(
             transport,
             make,
@@ -90,12 +92,15 @@ def serve(service: Service, stop: Callable[[], bool], at_step: Callable[[str], N
             checkpoint_every=settings.worker.checkpoint_every,
             observer=exporter,
             stop=stop,
+            following=watcher and Following(lambda: watcher.swap, transport.swap, transport.runtime),
         )
         # What has been imported stays: a collection that goes through it again and again takes 200 ms each time.
         gc.collect()
         gc.freeze()
         worker.run()
     finally:
+        if watcher is not None:
+            watcher.stop()
         if server is not None:
             server.stop()
 
@@ -116,6 +121,17 @@ def _tasks(
 
     # The models come out of the checkpoint; until then there is nothing to score with.
     return (lambda _: ScoringTask(name, stream, Models(GivenScore("", []), "", None))), anew
+
+
+def _watcher(service: Service, stream: Stream, runtime: Runtime) -> Any:
+    """What looks at the registry for a scorer; None where the baseline is a score that comes with each event."""
+    if service.role is MONITOR or stream.baseline.startswith(GIVEN):
+        return None
+    from consumers.registry.watching import Watcher
+
+    watcher = Watcher(service.settings.registry, service.name, stream, runtime)
+    watcher.start()
+    return watcher
 
 
 def _keys(settings: Settings) -> list[bytes]:

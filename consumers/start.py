@@ -28,6 +28,7 @@ from stream.features import Row as FeatureRow
 from stream.given import GivenScore
 from stream.models import Models
 from stream.monitoring import MonitoringTask
+from stream.records import Swap
 from stream.refitting import NEVER, Refitting, check
 from stream.scoreboard import Scoreboard
 from stream.scoring import ScoringTask
@@ -98,7 +99,9 @@ class Run:
             _take(plan, made.stream, made.models)
         self.unused = made.unused
         if plan.retrain != NEVER:
-            self.refitting = Refitting(plan.name, made.stream, plan.retrain)
+            # Here the warm-up may be none, to see what a stream's first weeks are like.
+            usual = (plan.stream or Stream()).warm_up or Stream().warm_up
+            self.refitting = Refitting(plan.name, made.stream, plan.retrain, usual)
             self.refitting.begin(_usable(made.stream, examples))
         begin = self.task().snapshot()
         self.store.start(
@@ -247,6 +250,7 @@ def side_by_side(
 
 def _take(plan: Plan, stream: Stream, models: Models) -> None:
     """Have a baseline of the registry in place of the warm-up's; raises SettingError and RegistryError."""
+    from consumers.registry.choosing import chosen
     from consumers.registry.registry import Registry
 
     registry, which = Registry(plan.registry), plan.registered
@@ -263,13 +267,7 @@ def _take(plan: Plan, stream: Stream, models: Models) -> None:
         if found is None:
             raise SettingError("--baseline", f"registry:{which}", f"there: {plan.name} has no {which}")
         one = found
-    models.baseline, models.artifact = registry.load(one, stream), registry.artifact(one)
-    card = registry.card(one)
-    if not card.aim.plain:
-        log.warning(
-            "this baseline was chosen for costs or a budget; verdicts and figures here count errors", aim=card.aim
-        )
-    models.thresholds = (models.thresholds[0], card.threshold)
+    models.swap(Swap(chosen(registry, one, stream)), stream.kind, held=set())
 
 
 def _usable(

@@ -26,7 +26,7 @@ from msgspec import Struct
 
 from consumers.transport import Arrived, Assigned, Batch, Drained, Loaded, Notice, Recovery, Revoked
 from stream.errors import CommitFailed, Fenced, StateError
-from stream.records import Event, Input, Label, Outputs, Skip, Undecodable
+from stream.records import Event, Input, Label, Outputs, Skip, Swap, Undecodable
 from stream.snapshot import Snapshot, pack, unpack
 
 
@@ -52,10 +52,11 @@ class Died(BaseException):
 
 
 class Cut(Struct):
-    """A batch's mark: where in the script each of its inputs ends, and which are skipped and why."""
+    """A batch's mark: where in the script each of its inputs ends, and which are skipped and why; or a swap alone."""
 
     ends: list[int]
     skips: dict[int, str]
+    swap: Swap | None = None
 
 
 class Checkpoint(Struct):
@@ -208,6 +209,9 @@ class ScriptedTransport:
     def _batches(self, page: Page, cuts: list[Cut]) -> Iterable[Batch]:
         for cut in cuts:
             inputs: list[Input] = []
+            if cut.swap is not None:
+                yield Batch([cut.swap], cut)
+                continue
             for index, end in enumerate(cut.ends):
                 record = page.script[end - 1]
                 assert not isinstance(record, Mark)  # noqa: S101 - _next puts none into a batch
@@ -286,6 +290,10 @@ class ScriptedTransport:
         """Take a task away at the next poll that may, and give it back at the one after that."""
         self.regained.add(task)
         self.coming += [[Revoked(task)], [Assigned(task)]]
+
+    def swap(self, task: str, swap: Swap) -> Batch:
+        """A swap's batch, behind the last commit."""
+        return Batch([swap], Cut([self.ledger.pages[task].place], {}, swap))
 
     def split(self, batch: Batch) -> tuple[Batch, Batch]:
         """The same inputs in two batches."""

@@ -15,7 +15,7 @@ from consumers.page.whole import page
 from consumers.plans import Plan
 from consumers.training_rows import of_file, of_topic
 from stream.config import Settings, Stream
-from stream.errors import SettingError
+from stream.errors import SettingError, TrainingError
 from stream.training.aims import Aim
 from stream.training.card import Card
 from stream.training.gathering import Span
@@ -41,12 +41,14 @@ class Wanted(Struct):
     seed: int
 
 
-def run(wanted: Wanted, console: Console) -> Trained:
-    """Gather the rows and train; raises TrainingError, SourceError, SettingError and Unavailable."""
+def run(wanted: Wanted, console: Console, least: int = 0) -> Trained:
+    """Gather that many rows at least, and train; raises TrainingError, SourceError, SettingError, Unavailable."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("reading rows", total=None)
         data, times, order, left_out = _gathered(wanted)
+        if len(data.labels) < least:
+            raise TrainingError(f"there are {len(data.labels):,} labelled rows, and {least:,} are waited for")
         progress.update(bar, description=f"training on {len(data.labels):,} rows")
         began = time.monotonic()
         budget = Budget(wanted.budget, lambda: time.monotonic() - began)
@@ -82,19 +84,27 @@ def _packages() -> dict[str, str]:
     return {library: version(library) for library in LIBRARIES}
 
 
-def register(wanted: Wanted, trained: Trained, console: Console) -> None:
-    """Put a trained baseline into the registry as the challenger, and say what it is worth; raises RegistryError."""
+def register(wanted: Wanted, trained: Trained, console: Console, *, first: bool = False) -> None:
+    """Put a trained baseline into the registry as the challenger, and say what it is worth; raises RegistryError.
+
+    The ``first`` one becomes the champion, unless there is one by now, or one answer for all events is no worse: it has
+    nothing else to be better than.
+    """
     from consumers.registry.registry import Registry
 
-    registry = Registry(wanted.settings.registry)
-    made = registry.add(wanted.name, trained.artifact, trained.card, page(trained.card))
-    registry.challenge(wanted.name, made.number)
+    registry, card = Registry(wanted.settings.registry), trained.card
+    made = registry.add(wanted.name, trained.artifact, card, page(card))
+    champion = first and card.risk.mean < card.trivial_risk
+    if champion:
+        registry.promote(wanted.name, made.number, over=None)
+    else:
+        registry.challenge(wanted.name, made.number)
     for line in told(trained.card):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(
-        f"registered: {made.name}, now the challenger. All of its card: rotwatch models show {made.number} --stream "
-        f"{wanted.name}; beside the online model: rotwatch replay FILE --stream {wanted.name} --baseline "
-        f"registry:{made.number}",
+        f"registered: {made.name}, now the {'champion' if champion else 'challenger'}. All of its card: rotwatch "
+        f"models show {made.number} --stream {wanted.name}; beside the online model: rotwatch replay FILE --stream "
+        f"{wanted.name} --baseline registry:{made.number}",
         highlight=False,
         markup=False,
         soft_wrap=True,

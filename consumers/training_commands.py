@@ -42,6 +42,12 @@ def train(
     seed: Annotated[
         int | None, typer.Option(min=0, max=4_294_967_295, help="Of what is drawn; the stream's unless given.")
     ] = None,
+    first: Annotated[
+        bool,
+        typer.Option(
+            "--first", help="Wait for the stream's first warm_up labels in Kafka; what comes of them is the champion."
+        ),
+    ] = False,
 ) -> None:
     """Train a baseline, judge it on the newest rows, and register it as the challenger."""
     from rich.console import Console
@@ -67,7 +73,14 @@ def train(
         _moment("--since", since, float("-inf")),
         _moment("--until", until, float("inf")),
     )
-    training.register(wanted, training.run(wanted, Console(stderr=True)), Console())
+    if not first:
+        training.register(wanted, training.run(wanted, Console(stderr=True)), Console())
+        return
+    if wanted.plan is not None:
+        raise SettingError("--first", True, "left out with a file: its labels are all there")
+    from consumers.first_baseline import train_first
+
+    train_first(wanted, Console(), Console(stderr=True))
 
 
 def import_model(

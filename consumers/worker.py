@@ -19,6 +19,7 @@ from functools import partial
 
 import structlog
 
+from consumers.following import Following
 from consumers.observer import Observer
 from consumers.pace import Pace
 from consumers.restoring import feed_again, restored, said
@@ -53,7 +54,7 @@ class Worker:
     ``make`` builds an empty task by its name, to be restored; ``begin`` one that has no state yet. ``batch`` is how
     many inputs are fed at once at most; with ``commit_every``, in seconds, only as many as that takes. ``retries`` is
     how many failures in a row are borne before the last one's error is raised; None bears them for ever, with growing
-    pauses. ``stop`` is asked between batches.
+    pauses. ``stop`` is asked between batches. ``following``: where the tasks' baselines are the registry's.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Worker:
         retries: int | None = None,
         observer: Observer | None = None,
         stop: Callable[[], bool] = lambda: False,
+        following: Following | None = None,
     ) -> None:
         self.transport = transport
         self.make = make
@@ -77,6 +79,7 @@ class Worker:
         self.retries = Retries(retries)
         self.observer = observer or Observer()
         self.stop = stop
+        self.following = following
         self.tasks: dict[str, Running] = {}
         self.parked: dict[str, Running] = {}
         self.drained: set[str] = set()
@@ -96,6 +99,7 @@ class Worker:
                 if self.retries and not underway and not any(isinstance(notice, Arrived) for notice in notices):
                     time.sleep(self.retries.pause())
                 self._tell_and_retry()
+                self._follow()
                 if self._over():
                     return True
             for task in list(self.tasks):
@@ -115,6 +119,26 @@ class Worker:
             self._guarded(task, partial(self._settle, task))
         for task in self.retries.due():
             self._guarded(task, partial(self._recover, task))
+
+    def _follow(self) -> None:
+        """Swap baselines where the registry names others; all that has been cut has been fed by now."""
+        if self.following is not None:
+            for task in list(self.tasks):
+                self._guarded(task, partial(self._swap, task, self.following))
+
+    def _swap(self, task: str, following: Following) -> None:
+        swap = following.due(task, self.tasks[task].task)
+        if swap is None or not self._settle(task):
+            return
+        batch = following.make(task, swap)
+        try:
+            outputs, fed = self._feed(self.tasks[task], batch)
+        except Exception as error:  # noqa: BLE001 - whatever a baseline raises: the one in use serves on
+            following.refuse(task, swap)
+            log.error("baselines not swapped; those in use serve on", task=task, reason=said(error))  # noqa: TRY400 - said
+            self._recover(task)
+            return
+        self._commit(task, batch, outputs, fed)
 
     def _over(self) -> bool:
         """Whether all inputs have ended, and what came of them is durable."""

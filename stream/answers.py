@@ -1,13 +1,14 @@
 """From scores to class names, and from an entry to its labelled record."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec.structs import replace
 
 from stream.config import Stream
 from stream.entry import IMPLIED, Entry
-from stream.models import Thresholds
-from stream.records import Labelled
+from stream.models import Frozen, Thresholds
+from stream.records import Labelled, Score, Shadow
 
 
 class Answers:
@@ -22,7 +23,13 @@ class Answers:
         answer: str = self._names[score.index(max(score)) if self._many else score >= threshold]
         return answer
 
-    def record(self, entry: Entry, thresholds: Thresholds, *, late: bool, sampled: bool) -> Labelled:
+    def shadows(self, scores: Mapping[str, Score], models: Mapping[str, Frozen]) -> dict[str, Shadow]:
+        """What each of the models has said with its score."""
+        return {v: Shadow(score, self.answer(score, models[v].threshold)) for v, score in scores.items()}
+
+    def record(
+        self, entry: Entry, thresholds: Thresholds, shadows: dict[str, Shadow], *, late: bool, sampled: bool
+    ) -> Labelled:
         """The labelled record of an entry, with its first label."""
         p = entry.prediction
         online, baseline = thresholds
@@ -44,10 +51,11 @@ class Answers:
             entry.state == IMPLIED,
             late,
             sampled,
+            shadows=shadows,
         )
 
-    def correction(self, entry: Entry, thresholds: Thresholds) -> Labelled:
+    def correction(self, entry: Entry, thresholds: Thresholds, shadows: dict[str, Shadow]) -> Labelled:
         """The record of an entry's last label, which contradicts what was said before."""
-        record = self.record(entry, thresholds, late=False, sampled=True)
+        record = self.record(entry, thresholds, shadows, late=False, sampled=True)
         label, time = self._names[entry.last], entry.last_time
         return replace(record, label=label, label_time=time, features=None, implied=False, correction=True)

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from stream.digest import digest
 from stream.monitoring import MonitoringTask, MonitoringTotals
-from stream.records import Input, Outputs
+from stream.records import Input, Outputs, Swap
 from stream.refitting import PIECE, Refitting, pieces
 from stream.scoreboard import Scoreboard
 from stream.scoring import ScoringTask
@@ -73,7 +73,7 @@ class Chain:
         if refitting.due(self.scoring.models.baseline, verdict):
             made = refitting.fit()
             if made is not None:
-                self.scoring.swap(*made, threshold=0.5)
+                self.scoring.feed([Swap(made)])
 
     def recent_skips(self) -> int:
         """Skips among the scorer's last inputs."""

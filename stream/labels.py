@@ -202,6 +202,16 @@ class LabelJoin:
         """Of the last ``count`` events admitted, those that are still in the room."""
         return islice(reversed((self.young if self._holds else self.overdue).values()), count)
 
+    def in_room(self) -> Iterator[Entry]:
+        """Entries in the room, the longest in it first."""
+        yield from self.overdue.values()
+        yield from self.young.values()
+
+    def first(self) -> int:
+        """The number of the first entry that is still held; all that come later have greater ones."""
+        tables = (self.young, self.overdue, self.recent)
+        return min((next(iter(table.values())).number for table in tables if table), default=self.admitted)
+
     def held(self) -> int:
         """Entries in the room: those that wait for a label and those whose label is not final yet."""
         return len(self.young) + len(self.overdue)

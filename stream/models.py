@@ -1,23 +1,37 @@
 """The models that score a stream, and what they make of a batch before it is gone through event by event."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 from itertools import repeat
+from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stream.baseline import Baseline, load
-from stream.config import Stream
+from stream.config import Kind, Stream
 from stream.errors import RecordError, StateError
 from stream.features import FeatureExtractor, ModelInput, Row
 from stream.given import GIVEN, GivenScore
 from stream.online import OnlineModel
-from stream.records import Event, Score
+from stream.records import Chosen, Event, Score, Swap
 
 Thresholds = tuple[float, float]
 """Of online model and baseline: an event scored at or above is called positive."""
 
-Ready = tuple[Row, ModelInput, Score, Score]
+Ready = tuple[Row, ModelInput, Score, Score, Mapping[str, Score]]
+"""An event's row, the online model's input, given or baseline's scores, and the shadows' by their versions."""
+
+NONE: Mapping[str, Score] = {}
+
+
+class Frozen(Struct, frozen=True):
+    """A baseline, its skops file, and the score from which on an event is called positive."""
+
+    baseline: Baseline
+    artifact: bytes
+    threshold: float
 
 
 class Models(Struct):
@@ -26,7 +40,8 @@ class Models(Struct):
     ``online_version`` names the online model's recipe and warm-up, not what it has learned since.
     ``thresholds`` are (online, baseline): an event scored at or above is called positive; ``past`` are those of
     baselines that were in use before, by version, while events wait that they have scored. ``artifact`` is the
-    baseline's skops file, with which a snapshot restores a task anywhere; a given score has none.
+    baseline's skops file, with which a snapshot restores a task anywhere; a given score has none. ``shadows`` are
+    scored beside the baseline and not served, by their versions.
     """
 
     online: OnlineModel | GivenScore
@@ -35,6 +50,7 @@ class Models(Struct):
     thresholds: tuple[float, float] = (0.5, 0.5)
     artifact: bytes = b""
     past: dict[str | None, Thresholds] = {}
+    shadows: dict[str, Frozen] = {}
 
     @property
     def baseline_version(self) -> str | None:
@@ -45,34 +61,81 @@ class Models(Struct):
         """The thresholds of an event that the baseline of this version has scored."""
         return self.thresholds if version == self.baseline_version else self.past.get(version, self.thresholds)
 
-    def swap(self, baseline: Baseline, artifact: bytes, threshold: float, held: AbstractSet[str | None]) -> None:
-        """Take another baseline into use; ``held``: the versions that have scored an event that is still here."""
+    def differs(self, swap: Swap) -> bool:
+        """Whether a swap would change anything."""
+        champion = swap.champion
+        if champion is not None and (champion.version, champion.threshold) != (
+            self.baseline_version,
+            self.thresholds[1],
+        ):
+            return True
+        asked = {chosen.version: chosen.threshold for chosen in swap.shadows}
+        return asked != {version: shadow.threshold for version, shadow in self.shadows.items()}
+
+    def swap(self, swap: Swap, kind: Kind, held: AbstractSet[str | None]) -> None:
+        """Take other baselines into use, all or, where one cannot be loaded, none.
+
+        ``held``: the versions that have scored an event that is still here. Raises StateError for a file that cannot be
+        loaded.
+        """
+        champion = None if swap.champion is None else self._frozen(swap.champion, kind)
+        self.shadows = {chosen.version: self._frozen(chosen, kind) for chosen in swap.shadows}
+        if champion is None:
+            return
         known = {**self.past, self.baseline_version: self.thresholds}
         self.past = {version: of for version, of in known.items() if version in held}
-        self.baseline, self.artifact, self.thresholds = baseline, artifact, (self.thresholds[0], threshold)
+        self.baseline, self.artifact = champion.baseline, champion.artifact
+        self.thresholds = (self.thresholds[0], champion.threshold)
+
+    def _frozen(self, chosen: Chosen, kind: Kind) -> Frozen:
+        """A baseline that is here already, or out of its file."""
+        version, artifact, baseline = chosen.version, chosen.artifact, self.baseline
+        if isinstance(baseline, Baseline) and baseline.version == version:
+            return Frozen(baseline, self.artifact or artifact, chosen.threshold)
+        if version in self.shadows:
+            return replace(self.shadows[version], threshold=chosen.threshold)
+        if not artifact:
+            raise StateError(
+                f"baseline {version} is asked for and {self.baseline_version} is loaded; "
+                f"what is there has no segment {file_segment(version)}"
+            )
+        return Frozen(load(artifact, kind, version), artifact, chosen.threshold)
 
     def segments(self) -> dict[str, Callable[[], bytes]]:
-        """A snapshot's segment of the baseline's file."""
-        artifact = self.artifact
-        return {_segment(self.baseline_version): lambda: artifact} if artifact else {}
+        """A snapshot's segments: the baselines' files."""
+        files = {version: shadow.artifact for version, shadow in self.shadows.items()}
+        if self.artifact and self.baseline_version is not None:
+            files[self.baseline_version] = self.artifact
+        return {file_segment(version): partial(bytes, artifact) for version, artifact in files.items()}
 
-    def restore_baseline(self, version: str | None, stream: Stream, segments: Mapping[str, bytes]) -> None:
-        """Load the baseline that a snapshot was made beside, unless it is here; raises StateError without its file."""
-        artifact = segments.get(_segment(version), b"")
-        if version == self.baseline_version:
-            self.artifact = artifact or self.artifact
-        elif version is None:
+    def state(self) -> dict[str, Any]:
+        """What a snapshot says of the baselines."""
+        shadows = {version: shadow.threshold for version, shadow in self.shadows.items()}
+        return {
+            "baseline": self.baseline_version,
+            "thresholds": self.thresholds,
+            "past": self.past,
+            "shadows": shadows,
+        }
+
+    def restore(self, state: Mapping[str, Any], stream: Stream, segments: Mapping[str, bytes]) -> None:
+        """Load the baselines that a snapshot was made beside, but for those here; raises StateError without a file."""
+
+        def of(version: str, threshold: float) -> Frozen:
+            artifact = segments.get(file_segment(version), b"")
+            return self._frozen(Chosen(version, "", threshold, artifact=artifact), stream.kind)
+
+        version, thresholds = state["baseline"], state["thresholds"]
+        self.shadows = {version: of(version, threshold) for version, threshold in state["shadows"].items()}
+        if version is None:
             self.baseline, self.artifact = None, b""
         elif version.startswith(GIVEN):
             many = stream.classes if stream.kind == "multiclass" else []
             self.baseline, self.artifact = GivenScore(version.removeprefix(GIVEN), many), b""
-        elif artifact:
-            self.baseline, self.artifact = load(artifact, stream.kind, version), artifact
         else:
-            raise StateError(
-                f"the state was made beside baseline {version}, but {self.baseline_version} is loaded, "
-                f"and the snapshot has no segment {_segment(version)}"
-            )
+            champion = of(version, thresholds[1])
+            self.baseline, self.artifact = champion.baseline, champion.artifact
+        self.thresholds, self.past = thresholds, state["past"]
 
     def ready(self, extractor: FeatureExtractor, events: Sequence[Event]) -> Iterator[Ready | RecordError]:
         """Rows, the online model's inputs and the baseline's scores of a batch, or why an event has none."""
@@ -84,10 +147,26 @@ class Models(Struct):
         except RecordError:
             # Some event is at fault, which is rare: the careful way finds out which.
             return self._ready_given(extractor, events)
-        scores: Sequence[Score] = [None] * len(rows)
-        if baseline is not None and rows:
-            scores = baseline.score(extractor.frame(rows))
-        return zip(rows, extractor.inputs(rows), repeat(None), scores, strict=False)
+        scores, shadows = self._score(extractor, rows)
+        return zip(rows, extractor.inputs(rows), repeat(None), scores or repeat(None), shadows, strict=False)
+
+    def attempt(self, extractor: FeatureExtractor, rows: Sequence[Row]) -> None:
+        """Score rows for nothing; raises ModelError, and what else a baseline raises that cannot."""
+        self._score(extractor, rows)
+
+    def _score(
+        self, extractor: FeatureExtractor, rows: Sequence[Row]
+    ) -> tuple[Sequence[Score], Iterable[Mapping[str, Score]]]:
+        """The scores of the baseline and of its shadows; none where there is none to score, or nothing."""
+        frozen = self.baseline if isinstance(self.baseline, Baseline) else None
+        if not rows or (frozen is None and not self.shadows):
+            return [], repeat(NONE)
+        frame = extractor.frame(rows)
+        scores = [] if frozen is None else frozen.score(frame)
+        if not self.shadows:
+            return scores, repeat(NONE)
+        each = zip(*(shadow.baseline.score(frame) for shadow in self.shadows.values()), strict=True)
+        return scores, [dict(zip(self.shadows, of_row, strict=True)) for of_row in each]
 
     def _ready_given(self, extractor: FeatureExtractor, events: Sequence[Event]) -> Iterator[Ready | RecordError]:
         online, baseline = self.online, self.baseline
@@ -108,12 +187,11 @@ class Models(Struct):
             given_baseline.append(b)
         inputs: Sequence[ModelInput]
         inputs = [{}] * len(rows) if isinstance(online, GivenScore) else extractor.inputs(rows)
-        scores: Sequence[Score] = given_baseline
-        if isinstance(baseline, Baseline) and rows:
-            scores = baseline.score(extractor.frame(rows))
-        ready = zip(rows, inputs, given_online, scores, strict=True)
+        scores, shadows = self._score(extractor, rows)
+        ready = zip(rows, inputs, given_online, scores or given_baseline, shadows, strict=False)
         return ready if not faults else iter([faults.get(i) or next(ready) for i in range(len(events))])
 
 
-def _segment(version: str | None) -> str:
+def file_segment(version: str | None) -> str:
+    """The name of the segment that holds a baseline's file."""
     return f"baseline-{version}"

@@ -61,6 +61,23 @@ def scored(labelled: Sequence[Labelled], classes: dict[str, int]) -> dict[str, S
     }
 
 
+def by_version(labelled: Sequence[Labelled], classes: dict[str, int]) -> dict[str, Scored]:
+    """The answers of each baseline that scored some of the events: of the one in use then, and of its shadows."""
+    labels = np.array([classes[record.label] for record in labelled], dtype=np.int64)
+    found = {}
+    for version in dict.fromkeys(v for r in labelled for v in (r.baseline_version, *r.shadows) if v is not None):
+        own = [
+            (r.baseline, r.baseline_label)
+            if r.baseline_version == version
+            else (r.shadows[version].score, r.shadows[version].label)
+            if version in r.shadows
+            else (None, None)
+            for r in labelled
+        ]
+        found[version] = _scored(labels, classes, [label for _, label in own], [score for score, _ in own])
+    return found
+
+
 def _scored(
     labels: NDArray[np.int64], classes: dict[str, int], answers: Sequence[str | None], scores: Sequence[Score]
 ) -> Scored:
@@ -95,6 +112,10 @@ class LossTotals:
         self.events = 0
         self.sums: dict[str, float] = {}
         self.decayed: dict[str, float] = {}
+
+    def shown(self) -> tuple[int, dict[str, float], dict[str, float]]:
+        """Events, sums and decayed means, as a copy."""
+        return self.events, dict(self.sums), dict(self.decayed)
 
     def update(self, batch: dict[str, NDArray[np.float64]]) -> None:
         """Take in a batch of losses, in order."""

@@ -90,10 +90,42 @@ class Lost(Struct, frozen=True, gc=False):
         return Alarm(stream, self.first, "", time, f"inputs_lost:{self.source}", verdict, None, detail)
 
 
+class Chosen(Struct, frozen=True):
+    """A baseline that the registry names, and its skops file (which the journal leaves out: it has the digest).
+
+    An event scored at ``threshold`` or above is called positive. ``trained_until`` is the time of the newest event that
+    it has learned from, in seconds since the epoch; None: not known.
+    """
+
+    version: str
+    sha256: str
+    threshold: float
+    trained_until: float | None = None
+    artifact: bytes = b""
+
+
+class Swap(Struct, frozen=True):
+    """Which baselines are in use from here on; a batch of its own.
+
+    ``champion``: None leaves what there is. ``shadows`` are scored beside it: all of them, others are no longer.
+    """
+
+    champion: Chosen | None
+    shadows: list[Chosen] = []
+
+
+class Shadow(Struct, frozen=True, gc=False):
+    """What a baseline that is not in use says of an event: its score, and the class that it calls."""
+
+    score: Score
+    label: str
+
+
 class Prediction(Struct, frozen=True, gc=False):
     """The answer to an event, published before its label is known.
 
-    ``score`` and ``label`` are what callers act on; ``serving`` says which model they came from.
+    ``score`` and ``label`` are what callers act on; ``serving`` says which model they came from. ``shadows``: what
+    baselines that are not in use say, by their versions.
     ``repeated`` marks the first answer given again to a repeated event.
     """
 
@@ -107,6 +139,7 @@ class Prediction(Struct, frozen=True, gc=False):
     online_version: str
     baseline_version: str | None
     repeated: bool = False
+    shadows: dict[str, Shadow] = {}
 
 
 class Labelled(Struct, frozen=True, gc=False):
@@ -116,7 +149,8 @@ class Labelled(Struct, frozen=True, gc=False):
     nobody reported a label until maturity, and its absence means this one. ``late``: the label came
     after maturity. ``sampled`` is false for an event that was evicted from the waiting room: evidence
     leaves it out, so that what counts is a sample that does not depend on the label. ``correction``:
-    a label that contradicts the one learned from; ``features`` is then null and the log takes this label.
+    a label that contradicts the one learned from; ``features`` is then null and the log takes this label. ``shadows``:
+    what baselines that were not in use say, by their versions; one that came while the event waited has scored it then.
     """
 
     event_id: str
@@ -137,10 +171,11 @@ class Labelled(Struct, frozen=True, gc=False):
     late: bool = False
     sampled: bool = True
     correction: bool = False
+    shadows: dict[str, Shadow] = {}
 
 
-Input = Event | Label | Labelled | Undecodable | Skip | Tick | Lost
-"""Events and labels go to a scorer, labelled records to a monitor, the others to both."""
+Input = Event | Label | Labelled | Undecodable | Skip | Tick | Lost | Swap
+"""Events, labels and swaps go to a scorer, labelled records to a monitor, the others to both."""
 
 
 class DeadLetter(Struct, frozen=True, gc=False):

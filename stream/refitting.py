@@ -6,6 +6,7 @@ Policies: ``never``; ``periodic:N``, every N labelled records; ``on-alarm``, COL
 COLLECT records, and then fitted on these too.
 """
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -14,13 +15,12 @@ import numpy as np
 from msgspec import Struct
 
 from stream import baseline as batch
-from stream.baseline import Baseline
 from stream.config import Stream
 from stream.errors import SettingError
 from stream.factories import guarded, make_baseline
 from stream.features import FeatureExtractor, Row
 from stream.given import GIVEN
-from stream.records import Labelled
+from stream.records import Chosen, Labelled
 
 WINDOWS = (600, 1_000, 2_500, 5_000, 10_000)
 
@@ -29,9 +29,6 @@ COLLECT = 300
 
 PIECE = 64
 """Inputs after which it is seen whether a baseline is to be fitted."""
-
-FIRST = 2_500
-"""Where there is no baseline, no alarm can be about it: the first one is fitted after so many records."""
 
 NEVER = "never"
 ON_ALARM = "on-alarm"
@@ -50,13 +47,15 @@ class Refitted(Struct):
 class Refitting:
     """Hears of labelled records and alarms, and fits a baseline anew when its policy says so.
 
-    ``done``: what has been fitted. It keeps the newest ``training.rows`` records of the stream.
+    Where there is no baseline, no alarm can be about it: the ``first`` one is fitted after so many records. ``done``:
+    what has been fitted. It keeps the newest ``training.rows`` records of the stream.
     """
 
-    def __init__(self, name: str, stream: Stream, policy: str) -> None:
+    def __init__(self, name: str, stream: Stream, policy: str, first: int) -> None:
         self.key = f"streams.{name}"
         self.stream = stream
         self.period = period(policy)
+        self.first = first
         self.labelled = 0
         self.done: list[Refitted] = []
         self._classes = {name: index for index, name in enumerate(stream.classes)}
@@ -86,12 +85,14 @@ class Refitting:
             self._alarmed = None
         elif self._alarmed is None:
             self._alarmed = self.labelled
-        if self.period or baseline is None:
-            return self.labelled - self._last >= (self.period or FIRST)
+        if baseline is None:
+            return self.labelled - self._last >= self.first
+        if self.period:
+            return self.labelled - self._last >= self.period
         return self._alarmed is not None and self.labelled - self._alarmed >= COLLECT
 
-    def fit(self) -> tuple[Baseline, bytes] | None:
-        """A baseline on the records kept, and its file; None where they lack a class. Raises TrainingError."""
+    def fit(self) -> Chosen | None:
+        """A baseline on the records kept, to be put into use; None where they lack a class. Raises TrainingError."""
         self._last, self._alarmed = self.labelled, None
         extractor = FeatureExtractor(self.stream.features)
         rows = self._window(extractor)
@@ -99,10 +100,9 @@ class Refitting:
         if not self._all_classes(taken):
             return None
         estimator = self._fitted(extractor, taken)
-        artifact = batch.dump(estimator)
-        made = batch.load(artifact, self.stream.kind, batch.version(estimator))
-        self.done.append(Refitted(self.labelled, len(taken), made.version))
-        return made, artifact
+        artifact, version = batch.dump(estimator), batch.version(estimator)
+        self.done.append(Refitted(self.labelled, len(taken), version))
+        return Chosen(version, hashlib.sha256(artifact).hexdigest(), threshold=0.5, artifact=artifact)
 
     def _keep(self, event_id: str, row: Row, label: int) -> None:
         self._rows[event_id] = (row, label)

@@ -178,4 +178,5 @@ def _first_answer(record: Labelled) -> Prediction:
         record.baseline,
         record.online_version,
         record.baseline_version,
+        shadows=record.shadows,
     )

@@ -7,28 +7,42 @@ the baseline scores a batch in one call, and its scores may differ in the last b
 
 import pickle
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from stream.answers import Answers
-from stream.baseline import Baseline
 from stream.config import Serving, Stream
 from stream.digest import digest
 from stream.entry import IMPLIED, Entry
 from stream.errors import RecordError, StateError
 from stream.features import FeatureExtractor
 from stream.labels import LabelJoin
+from stream.late import Lates
 from stream.models import Models, Ready, Thresholds
 from stream.prequential import Scored
-from stream.records import DeadLetter, Event, Input, Label, Lost, Outputs, Prediction, Skip, Tick, Undecodable
+from stream.records import (
+    DeadLetter,
+    Event,
+    Input,
+    Label,
+    Labelled,
+    Lost,
+    Outputs,
+    Prediction,
+    Skip,
+    Swap,
+    Tick,
+    Undecodable,
+)
 from stream.serving import Blend
 from stream.snapshot import Snapshot
 from stream.tally import Tally
 from stream.totals import InputCounts, ScoringTotals
 
-SCHEMA = 3
+SCHEMA = 4
 
 NEVER = float("-inf")
 """The clock before the first time that is believed."""
@@ -55,6 +69,7 @@ class ScoringTask:
         self.inputs = InputCounts()
         self.clock = NEVER
         self.tally = Tally()
+        self.lates = Lates()
         self.counted: dict[str, Scored] = {}
 
     def feed(self, batch: Sequence[Input]) -> Outputs:
@@ -78,17 +93,34 @@ class ScoringTask:
                 self._on_lost(record, out)  # type: ignore[arg-type] # as above
             elif kind is Undecodable or kind is Skip:
                 self._on_unusable(record, out)  # type: ignore[arg-type] # as above
+            elif kind is Swap:
+                self._on_swap(record, len(batch))  # type: ignore[arg-type] # as above
             else:
                 raise TypeError(f"a scorer takes no {kind.__name__}: it is a monitor's")
         # What stays in the room is put to rest: earlier batches' events are already.
         for entry in self.join.newest(len(out.predictions)):
             entry.pack()
+        self.lates.forget(self.join)
         self.counted = self.tally.labelled(out.labelled, self.classes, self.stream.kind)
         return out
 
-    def swap(self, baseline: Baseline, artifact: bytes, threshold: float) -> None:
-        """Take another baseline into use, between two batches. What the one before has scored stays its own."""
-        self.models.swap(baseline, artifact, threshold, self.join.versions())
+    def differs(self, swap: Swap) -> bool:
+        """Whether a swap would change anything."""
+        return self.models.differs(swap)
+
+    def _on_swap(self, swap: Swap, inputs: int) -> None:
+        """Take other baselines into use, if they can score what waits. What those before have scored stays theirs."""
+        if inputs > 1:
+            raise ValueError("a swap is a batch of its own: the events beside it have been scored already")
+        before = self.models.baseline_version
+        self.models.swap(swap, self.stream.kind, self.join.versions())
+        self.inputs.swaps += 1
+        if self.models.baseline_version != before:
+            self.blend.weight = 0.5  # it was earned by another model
+            self.models.attempt(self._extractor, [e.row for e in islice(self.join.in_room(), 8) if e.row is not None])
+        for chosen in swap.shadows:
+            name, shadow = f"late-{self.inputs.swaps}-{chosen.version}", self.models.shadows[chosen.version]
+            self.lates.score(name, chosen, shadow, self.join.in_room(), self._extractor, self._answers)
 
     def _on_event(self, event: Event, ready: Ready | RecordError, out: Outputs) -> None:  # noqa: C901 - hot: one piece
         event_id, join, models = event.event_id, self.join, self.models
@@ -106,7 +138,7 @@ class ScoringTask:
             self.inputs.repeated += 1
             out.predictions.append(replace(known.prediction, repeated=True))
             return
-        row, x, online, baseline = ready
+        row, x, online, baseline, shadows = ready
         if online is None:
             online = models.online.score(x)
         # Where there is no baseline's score, the online model serves.
@@ -126,6 +158,7 @@ class ScoringTask:
             baseline,
             models.online_version,
             models.baseline_version,
+            shadows=self._answers.shadows(shadows, models.shadows) if shadows else {},
         )
         out.predictions.append(prediction)
         self.inputs.predicted += 1
@@ -161,7 +194,7 @@ class ScoringTask:
         if entry is None:
             return
         if fate == "conflicting":
-            out.labelled.append(self._answers.correction(entry, self._thresholds(entry)))
+            out.labelled.append(self._correction(entry))
             return
         self._learn(entry)
         if final:
@@ -169,17 +202,24 @@ class ScoringTask:
 
     def _leave(self, entry: Entry, out: Outputs, *, late: bool = False, sampled: bool = True) -> None:
         """Publish an entry's labelled record, and behind it the last label where that is another."""
-        out.labelled.append(self._answers.record(entry, self._thresholds(entry), late=late, sampled=sampled))
+        record = self._answers.record(
+            entry, self._thresholds(entry), self.lates.shadows(entry), late=late, sampled=sampled
+        )
+        out.labelled.append(record)
         if entry.last >= 0 and entry.last != entry.label:
-            out.labelled.append(self._answers.correction(entry, self._thresholds(entry)))
+            out.labelled.append(self._correction(entry))
         entry.row = None
+
+    def _correction(self, entry: Entry) -> Labelled:
+        return self._answers.correction(entry, self._thresholds(entry), self.lates.shadows(entry))
 
     def _thresholds(self, entry: Entry) -> Thresholds:
         return self.models.thresholds_of(entry.prediction.baseline_version)
 
     def _learn(self, entry: Entry) -> None:
         prediction = entry.prediction
-        if self.stream.serving == "blend" and prediction.baseline is not None:
+        ours = prediction.baseline is not None and prediction.baseline_version == self.models.baseline_version
+        if self.stream.serving == "blend" and ours:
             self.blend.update(prediction.online, prediction.baseline, entry.label)
         if not self._unsupervised:
             self.models.online.learn(entry.unpacked(), entry.label)
@@ -229,6 +269,7 @@ class ScoringTask:
     def totals(self) -> ScoringTotals:
         """An immutable copy of all counts, for publishing at a commit."""
         oldest = self.join.oldest()
+        losses, versions = self.tally.shown(self.models.baseline_version)
         return ScoringTotals(
             inputs=replace(self.inputs),
             labels=replace(self.join.counts),
@@ -237,11 +278,13 @@ class ScoringTask:
             early=len(self.join.early),
             oldest_age=0.0 if oldest is None or self.clock == NEVER else self.clock - oldest,
             clock=self.clock,
-            losses={m: (t.events, dict(t.sums), dict(t.decayed)) for m, t in self.tally.losses.items()},
+            losses=losses,
             delays=self.tally.delays.tolist(),
             delay_sum=self.tally.delay_sum,
             online_version=self.models.online_version,
             baseline_version=self.models.baseline_version,
+            shadow_versions=list(self.models.shadows),
+            versions=versions,
             blend_weight=self.blend.weight if self.stream.serving == "blend" else None,
             reasons=dict(self.tally.reasons),
         )
@@ -253,7 +296,7 @@ class ScoringTask:
         """
         join = self.join.snapshot()
         body = pickle.dumps(self._state() | {"join": join.body}, protocol=5)
-        return Snapshot(body, {**self.models.segments(), **join.segments})
+        return Snapshot(body, {**self.models.segments(), **join.segments, **self.lates.segments()})
 
     def restore(self, body: bytes, segments: Mapping[str, bytes]) -> None:
         """Take up a snapshot, with the baseline out of it where another one is loaded.
@@ -263,27 +306,26 @@ class ScoringTask:
         state = pickle.loads(body)  # noqa: S301 - authenticated by whoever stores it: consumers/seal.py
         if state["schema"] != SCHEMA:
             raise StateError(f"the state has schema {state['schema']}, this version reads {SCHEMA}")
-        self.models.restore_baseline(state["baseline"], self.stream, segments)
+        self.models.restore(state, self.stream, segments)
+        self.lates.restore(state["lates"], segments)
         self.join.restore(state["join"], segments)
         self.models.online, self.models.online_version = state["online"], state["online_version"]
-        self.models.thresholds, self.models.past = state["thresholds"], state["past"]
         self.blend.weight = state["blend"]
         self.inputs = InputCounts(*state["inputs"])
         self.clock, self.tally = state["clock"], state["tally"]
 
     def digest(self) -> str:
         """The canonical digest of the state."""
-        return digest(self._state() | {"join": self.join.digest()})
+        return digest(self._state() | {"join": self.join.digest(), "late": self.lates.digest()})
 
     def _state(self) -> dict[str, Any]:
         """What a snapshot holds beside the waiting room; its parts go on changing with the task."""
         return {
             "schema": SCHEMA,
-            "baseline": self.models.baseline_version,
+            **self.models.state(),
+            "lates": self.lates.names(),
             "online_version": self.models.online_version,
             "online": self.models.online,
-            "thresholds": self.models.thresholds,
-            "past": self.models.past,
             "blend": self.blend.weight,
             "inputs": msgspec.structs.astuple(self.inputs),
             "clock": self.clock,

@@ -10,7 +10,7 @@ no longer.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import accumulate, chain, groupby, pairwise
+from itertools import accumulate, chain, groupby, pairwise, repeat
 from typing import Any
 
 import msgspec
@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from stream.entry import Entry
 from stream.errors import StateError
-from stream.records import Prediction
+from stream.records import Prediction, Shadow
 from stream.snapshot import Snapshot
 
 SEGMENT = 1_000
@@ -172,6 +172,7 @@ def _fixed(entries: Sequence[Entry]) -> tuple[list[Any], ...]:
         [prediction.score for prediction in predictions],
         [prediction.online for prediction in predictions],
         [prediction.baseline for prediction in predictions],
+        [prediction.shadows for prediction in predictions],
         [entry.position for entry in entries],
         [entry.arrived for entry in entries],
         [entry.row for entry in entries],
@@ -183,11 +184,13 @@ def _rows(blobs: Iterable[bytes]) -> Iterator[tuple[Any, ...]]:
     """(number, prediction, position, arrived, row, packed) of each entry that was encoded, in order."""
     same: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     for blob in blobs:
-        numbers, places, kinds, ids, times, scores, online, baseline, *rest = msgspec.msgpack.decode(blob)
+        numbers, places, kinds, ids, times, scores, online, baseline, said, *rest = msgspec.msgpack.decode(blob)
         # One string of each name is enough for all entries.
         known = [same.setdefault(tuple(kind), tuple(kind)) for kind in kinds]
         labels, servings, *versions = zip(*[known[place] for place in places], strict=True) if places else [()] * 4
-        predictions = map(Prediction, ids, times, labels, scores, servings, online, baseline, *versions)
+        shadows = [{version: Shadow(**one) for version, one in by.items()} for by in said]
+        answers = (ids, times, labels, scores, servings, online, baseline, *versions)
+        predictions = map(Prediction, *answers, repeat(False), shadows)
         yield from zip(numbers, predictions, *rest, strict=True)
 
 

@@ -29,6 +29,7 @@ from stream.records import (
     Outputs,
     Prediction,
     Skip,
+    Swap,
     Tick,
     Undecodable,
 )
@@ -79,6 +80,7 @@ class Sum(Struct):
     clock: float = 0.0
     fed: int = 0
     skips: list[int] = []
+    champion: str = ""
 
 
 class RunningSum:
@@ -121,11 +123,23 @@ class RunningSum:
             out.alarms.append(record.alarm("sum", state.clock, "data_quality"))
         elif isinstance(record, Tick):
             state.clock = record.time
+        elif isinstance(record, Swap):
+            self._swap(record)
         else:
             state.dead += 1
             if isinstance(record, Skip):
                 state.skips.append(state.fed)
             out.dead_letters.append(DeadLetter(record.source, "", record.reason, record.offset, record.raw))
+
+    def _swap(self, swap: Swap) -> None:
+        if swap.champion is not None:
+            self.state.champion = swap.champion.version
+            if swap.champion.artifact == b"poison":
+                raise PoisonError(f"poison baseline {swap.champion.version}")
+
+    def differs(self, swap: Swap) -> bool:
+        """Whether a swap names another champion."""
+        return swap.champion is not None and swap.champion.version != self.state.champion
 
     def snapshot(self) -> Snapshot:
         """The whole state, which needs no segments."""

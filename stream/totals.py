@@ -10,11 +10,15 @@ DELAY_EDGES = [1.0, 10.0, 60.0, 600.0, 3600.0, 21600.0, 86400.0, 259200.0, 60480
 
 MOST_REASONS = 20
 
+Losses = tuple[int, dict[str, float], dict[str, float]]
+"""Events, the sum of each loss, and its decayed mean."""
+
 
 class InputCounts(Struct, gc=False):
     """How many inputs met each fate that does not depend on the waiting room; these only grow.
 
-    ``lost`` counts offsets that were deleted before they were read; no equation has them.
+    ``lost`` counts offsets that were deleted before they were read, ``swaps`` changes of baselines: no equation has
+    them.
     """
 
     predicted: int = 0
@@ -25,6 +29,7 @@ class InputCounts(Struct, gc=False):
     ahead: int = 0
     skipped: int = 0
     lost: int = 0
+    swaps: int = 0
 
     @property
     def events(self) -> int:
@@ -35,7 +40,8 @@ class InputCounts(Struct, gc=False):
 class ScoringTotals(Struct, frozen=True):
     """All totals of one scoring task at one moment.
 
-    ``losses`` has, a model, the labelled events counted, the sum of each loss and its decayed mean. ``delays`` counts
+    ``losses`` has, a model, the labelled events counted, the sum of each loss and its decayed mean; ``versions`` the
+    same of each baseline that has scored some of the last, shadows too. ``delays`` counts
     label delays per bucket of DELAY_EDGES; times are seconds. ``reasons`` counts dead letters by the first
     MOST_REASONS different reasons.
     """
@@ -47,11 +53,13 @@ class ScoringTotals(Struct, frozen=True):
     early: int
     oldest_age: float
     clock: float
-    losses: dict[str, tuple[int, dict[str, float], dict[str, float]]]
+    losses: dict[str, Losses]
+    versions: dict[str, Losses]
     delays: list[int]
     delay_sum: float
     online_version: str
     baseline_version: str | None
+    shadow_versions: list[str]
     blend_weight: float | None
     reasons: dict[str, int]
 

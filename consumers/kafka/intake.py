@@ -11,10 +11,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from consumers.kafka.journal import LOST, TICK, Entry, runs
+from consumers.kafka.journal import LOST, SWAP, TICK, Entry, bare, runs
 from consumers.kafka.losses import Loss
 from consumers.transport import Batch
-from stream.records import Event, Input, Label, Labelled, Lost, Skip, Tick
+from stream.records import Event, Input, Label, Labelled, Lost, Skip, Swap, Tick
 
 Record = Any
 """A record as the client gives it: topic, partition, offset, timestamp, key, value, headers."""
@@ -69,7 +69,8 @@ class Mark(Struct):
         lost = {i: (r.source, r.first, r.last) for i, r in self.lost.items()}
         ahead = [i for i, r in enumerate(inputs) if isinstance(r, Event | Label) and r.ahead]
         begin, end = self.begin.offsets, self.end.offsets
-        return Entry(number, begin, end, runs(self.sides), self.end.clock, code, ticks, lost, self.skips, ahead)
+        swap = bare(inputs[0]) if type(inputs[0]) is Swap else None
+        return Entry(number, begin, end, runs(self.sides), self.end.clock, code, ticks, lost, self.skips, ahead, swap)
 
 
 CHUNK = 1_024
@@ -232,6 +233,13 @@ class _Taken:
 
     def batch(self, skips: dict[int, str] | None = None) -> Batch:
         return Batch(self.inputs, Mark(self.sides, self.records, self.begin, self.end, skips or {}, self.lost))
+
+
+def of_swap(swap: Swap, place: Place) -> Batch:
+    """A swap's batch, at a place that it does not move."""
+    taken = _Taken(place)
+    taken.add(SWAP, swap, None)
+    return taken.batch()
 
 
 def split(batch: Batch) -> tuple[Batch, Batch]:

@@ -9,8 +9,10 @@ import zlib
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stream.errors import StateError
+from stream.records import Swap
 
 RING = 4_096
 """Journal keys come round after so many entries; the two newest checkpoints are never further back."""
@@ -21,7 +23,10 @@ SMALL = 256
 TICK = -1
 """The side of a tick, which came from no partition."""
 
-LOST = -2
+SWAP = -2
+"""The side of a swap."""
+
+LOST = -3
 """The side of what was lost of side 0; of side s it is ``LOST - s``."""
 
 
@@ -31,7 +36,8 @@ class Entry(Struct, frozen=True, array_like=True):
     ``begin`` and ``end``: the position before and behind the batch, a side (one of the task's partitions, in the
     transport's order). ``runs``: side, count, side, count... ``ticks``, ``lost``, ``skips``: by place in the batch.
     What was lost is there too if it was skipped, for the positions; a tick that was skipped is not. ``ahead``: places
-    of records whose time was not believed. ``clock``: the greatest believed time so far.
+    of records whose time was not believed. ``clock``: the greatest believed time so far. ``swap``: the batch was that
+    alone; its baselines' files are the checkpoint's of the same commit.
     """
 
     number: int
@@ -44,6 +50,7 @@ class Entry(Struct, frozen=True, array_like=True):
     lost: dict[int, tuple[str, int, int]] = {}
     skips: dict[int, str] = {}
     ahead: list[int] = []
+    swap: Swap | None = None
 
 
 def runs(sides: list[int]) -> list[int]:
@@ -76,6 +83,12 @@ def sides(order: list[int]) -> list[int]:
     for side, count in zip(order[::2], order[1::2], strict=True):
         found += [side] * count
     return found
+
+
+def bare(swap: Swap) -> Swap:
+    """A swap without its files."""
+    champion = None if swap.champion is None else replace(swap.champion, artifact=b"")
+    return Swap(champion, [replace(chosen, artifact=b"") for chosen in swap.shadows])
 
 
 def encode(entry: Entry) -> bytes:

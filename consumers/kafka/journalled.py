@@ -1,7 +1,7 @@
 """Batches that were committed, read again from the inputs as the journal says."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -12,7 +12,7 @@ from consumers.kafka.placement import Placement
 from consumers.kafka.reader import Reader
 from consumers.transport import Batch
 from stream.errors import StateError
-from stream.records import Event, Input, Label, Lost, Skip, Tick
+from stream.records import Chosen, Event, Input, Label, Lost, Skip, Swap, Tick
 
 
 class Journalled:
@@ -24,8 +24,11 @@ class Journalled:
         self.sources = placed.sources
         self.place = place
 
-    def batches(self, entries: Sequence[Entry], decode: Decode) -> Iterator[Batch]:
-        """The batches of journal entries, read again; raises StateError where they are not what was journalled."""
+    def batches(self, entries: Sequence[Entry], decode: Decode, file: Callable[[Chosen], bytes]) -> Iterator[Batch]:
+        """The batches of journal entries, read again; raises StateError where they are not what was journalled.
+
+        ``file`` finds the file of a baseline that was swapped in.
+        """
         if not entries:
             return
         spans = {tp: (entries[0].begin[side], entries[-1].end[side]) for side, tp in enumerate(self.inputs)}
@@ -38,7 +41,7 @@ class Journalled:
             last = list(entry.begin)
             for index, side in enumerate(sides(entry.runs)):
                 if side < 0:
-                    inputs.append(self._no_record(entry, index, side))
+                    inputs.append(self._no_record(entry, index, side, file))
                     if side <= LOST:
                         last[LOST - side] = max(last[LOST - side], entry.lost[index][2] + 1)
                     continue
@@ -54,9 +57,12 @@ class Journalled:
                 raise self._differs(entry)
             yield Batch(inputs, None)
 
-    def _no_record(self, entry: Entry, index: int, side: int) -> Input:
+    def _no_record(self, entry: Entry, index: int, side: int, file: Callable[[Chosen], bytes]) -> Input:
         if index in entry.skips:
             return Skip("ticks", entry.skips[index])  # as intake.skip made it
+        if entry.swap is not None:
+            champion = None if entry.swap.champion is None else _with_file(entry.swap.champion, file)
+            return Swap(champion, [_with_file(chosen, file) for chosen in entry.swap.shadows])
         return Tick(entry.ticks[index]) if side == TICK else Lost(*entry.lost[index])
 
     def _input(self, entry: Entry, index: int, side: int, record: Any, decode: Decode, *, ahead: bool) -> Input:
@@ -70,3 +76,7 @@ class Journalled:
             f"{self.place}: the inputs of batch {entry.number} are no longer what was journalled; "
             "have topics been made anew? See rotwatch state reset"
         )
+
+
+def _with_file(chosen: Chosen, file: Callable[[Chosen], bytes]) -> Chosen:
+    return replace(chosen, artifact=file(chosen))

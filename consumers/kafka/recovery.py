@@ -1,6 +1,8 @@
 """From what the group's offsets and the state topic say, back to the task: its checkpoint, and its batches since."""
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
@@ -18,6 +20,8 @@ from consumers.kafka.state import Blob, Found, Manifest, Pointer, StateKeys, bod
 from consumers.runtime import Runtime
 from consumers.transport import Loaded
 from stream.errors import StateError
+from stream.models import file_segment
+from stream.records import Chosen
 
 log = structlog.get_logger()
 
@@ -174,8 +178,24 @@ class Recoverer:
             entries, lost = self._there(entries, manifest)
             if entries and entries[0].code != self.code:
                 log.warning("the journal was written by other code than what it is fed to now", task=self.keys.place)
-            return Loaded(body, segments, self.journalled.batches(entries, decode)), lost
+            return Loaded(body, segments, self.journalled.batches(entries, decode, partial(self._file, segments))), lost
         raise self._useless(refused)
+
+    def _file(self, segments: Mapping[str, bytes], chosen: Chosen) -> bytes:
+        """The file of a baseline that a journalled swap names: the checkpoint's, or that of one that is refused.
+
+        Raises StateError where it is in neither.
+        """
+        name = file_segment(chosen.version)
+        if name in segments:
+            return segments[name]
+        data = self.keys.newest(name, self._state(*self.reader.settled(self.state)))
+        if hashlib.sha256(data).hexdigest() != chosen.sha256:
+            raise StateError(
+                f"{self.keys.place}: the journal swaps to baseline {chosen.version}, and its file is not in the state "
+                f"as it was. {self._way_out()}"
+            )
+        return data
 
     def _checkpoint(self, pointer: Pointer, end: int) -> tuple[Manifest, bytes, dict[str, bytes], list[Any]]:
         records = list(self._state(pointer.first, end))

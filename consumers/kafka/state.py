@@ -180,6 +180,12 @@ class StateKeys:
             raise StateError(f"{self.place}: {name} is not what was sealed: damaged, or parts of it are gone")
         return data
 
+    def newest(self, name: str, records: Iterator[Any]) -> bytes:
+        """A segment's bytes as they were written last, unproven; empty where it is not there."""
+        prefix = self._key(name, "")
+        parts = {int(r.key[len(prefix) :]): r.value for r in records if r.key is not None and r.key.startswith(prefix)}
+        return b"".join(parts[index] for index in sorted(parts) if parts[index] is not None)
+
     # -- both
 
     def _key(self, *parts: str) -> bytes:

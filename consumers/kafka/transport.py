@@ -34,7 +34,7 @@ from consumers.transport import Batch, Loaded, Notice, Recovery
 from stream.broker import Kafka
 from stream.config import Stream, topic
 from stream.errors import CommitFailed, Fenced, StateError, Unavailable
-from stream.records import Outputs
+from stream.records import Outputs, Swap
 from stream.snapshot import Snapshot
 
 log = structlog.get_logger()
@@ -225,6 +225,15 @@ class KafkaTransport:
             self.runtime.aborted += 1
             held.leave()
             raise
+
+    def swap(self, task: str, swap: Swap) -> Batch:
+        """A swap's batch, behind the last commit; that is durable, and all that was polled has been fed."""
+        held = self.owned.get(task)
+        if held is None or held.lost_at is not None:
+            raise Fenced(f"{task}: is not this worker's any more")
+        if held.standing is None:
+            raise CommitFailed(f"{task}: must be recovered first, its last commit has failed")
+        return intake.of_swap(swap, held.standing.place)
 
     def split(self, batch: Batch) -> tuple[Batch, Batch]:
         """The same inputs in two batches."""

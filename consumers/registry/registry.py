@@ -63,6 +63,11 @@ class Registry:
 
     # --------------------------------------------------------------------------------------- looking
 
+    @property
+    def made(self) -> bool:
+        """Whether there is one; that of a server or of another database is taken to be there."""
+        return self.place.database is None or self.place.database.exists()
+
     def versions(self, stream: str) -> list[Registered]:
         """All versions of a stream, the oldest first; those that somebody else has registered are left out."""
         client, name = self._client(), _model(stream)
@@ -89,13 +94,17 @@ class Registry:
                 ) from None
         return self._known(stream, found)
 
-    def in_use(self, stream: str) -> InUse:
-        """Champion and challenger, to be asked every few seconds; a challenger that is champion by now is none."""
+    def numbers(self, stream: str) -> tuple[int | None, int | None]:
+        """Those of champion and challenger, to be asked every few seconds; one that is champion by now is none."""
         now = self._look(stream)
-        champion = None if now.champion is None else self.version(stream, now.champion)
-        if now.challenger in (None, now.champion):
-            return InUse(champion, None)
-        return InUse(champion, self.version(stream, now.challenger))
+        return now.champion, None if now.challenger == now.champion else now.challenger
+
+    def in_use(self, stream: str) -> InUse:
+        """Champion and challenger; a challenger that is champion by now is none."""
+        champion, challenger = (
+            None if number is None else self.version(stream, number) for number in self.numbers(stream)
+        )
+        return InUse(champion, challenger)
 
     def artifact(self, registered: Registered) -> bytes:
         """A version's skops file; raises Refused where it is damaged."""

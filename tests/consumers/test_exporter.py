@@ -115,7 +115,11 @@ def totals() -> ChainTotals:
 
 @pytest.fixture
 def full(totals: ChainTotals) -> Shown:
-    shown = Shown(Runtime(1, 2, 3, 4, 5, 6, lag={("spam.events", 0): 7, ("spam.labels", 0): 0}))
+    shown = Shown(
+        Runtime(
+            1, 2, 3, 4, 5, 6, lag={("spam.events", 0): 7, ("spam.labels", 0): 0}, registry_seen_at=8, refused_swaps=9
+        )
+    )
     shown.exporter.committed("0", totals, 333, SECONDS)
     return shown
 

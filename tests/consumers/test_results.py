@@ -11,11 +11,13 @@ from consumers.results import check_form, write_results
 from consumers.store import Journalled, Store
 from stream.config import Stream
 from stream.errors import SettingError, StateError
-from stream.records import Alarm, DeadLetter, Outputs, Prediction
+from stream.records import Alarm, DeadLetter, Outputs, Prediction, Shadow
 
 PREDICTIONS = [
-    Prediction(f"e{i}", float(i), "yes", score, "blend", score, baseline, "o", version)
-    for i, (score, baseline, version) in enumerate([(0.5, None, None), (1.0, 0.25, "b"), (0.0, 1.0, "b")])
+    Prediction(f"e{i}", float(i), "yes", score, "blend", score, baseline, "o", version, shadows=shadows)
+    for i, (score, baseline, version, shadows) in enumerate(
+        [(0.5, None, None, {}), (1.0, 0.25, "b", {}), (0.0, 1.0, "b", {"c": Shadow(0.5, "yes")})]
+    )
 ]
 ALARMS = [
     Alarm("s", 1, "e1", 1.0, "page-hinkley:online", "unexplained", None, {"mean_after": 0.5}),
@@ -57,6 +59,7 @@ def test_parquet_holds_the_same_records_although_later_ones_have_what_earlier_on
     assert frame["baseline"].isna().tolist() == [True, False, False]
     assert frame["baseline"].tolist()[1:] == [0.25, 1.0]
     assert frame["baseline_version"].tolist()[1:] == ["b", "b"]
+    assert [dict(shadows) for shadows in frame["shadows"]] == [{}, {}, {"c": {"score": 0.5, "label": "yes"}}]
     details = pd.read_parquet(tmp_path / "alarms.parquet")["detail"].tolist()
     assert [dict(detail) for detail in details] == [alarm.detail for alarm in ALARMS]
     assert pd.read_parquet(tmp_path / "dead-letters.parquet")["offset"].tolist() == [3]

@@ -9,7 +9,7 @@ from stream.config import Duration, Features, Labels, Stream, Training
 from stream.errors import SettingError
 from stream.monitoring import MonitoringTask
 from stream.records import Event, Label
-from stream.refitting import COLLECT, FIRST, PIECE, Refitting, check, period
+from stream.refitting import COLLECT, PIECE, Refitting, check, period
 from stream.scoreboard import Scoreboard
 from stream.scoring import ScoringTask
 from stream.snapshot import pack, unpack
@@ -17,6 +17,7 @@ from stream.warmup import warm_up
 
 FEATURES = Features(numeric=["x"])
 STREAM = Stream(classes=["a", "b"], features=FEATURES, warm_up=500, training=Training(rows=1_000))
+FIRST = 700
 TURN = 1_500
 """From this event on the label means the contrary."""
 
@@ -40,7 +41,7 @@ def life(count: int, start: int = 500, delay: int = 0):
 
 def chain(policy: str, stream: Stream = STREAM) -> Chain:
     made = warm_up("streams.s", stream, [(fields, label) for _, fields, label in rows(stream.warm_up)])
-    refitting = Refitting("s", made.stream, policy)
+    refitting = Refitting("s", made.stream, policy, FIRST)
     refitting.begin((f"e{i}", fields, "ab".index(label)) for i, fields, label in rows(stream.warm_up))
     scoring = ScoringTask("s", made.stream, made.models)
     return Chain(scoring, MonitoringTask("s", made.stream), Scoreboard(made.stream, 500, 0), refitting)
@@ -144,11 +145,14 @@ def test_thresholds_of_versions_that_nobody_waits_for_are_forgotten():
 def test_without_a_baseline_the_first_one_is_fitted_after_so_many_labels():
     stream = Stream(classes=["a", "b"], features=FEATURES, warm_up=0)
     made = chain("on-alarm", stream)
-    out = made.feed(list(life(FIRST + 200, start=0)))
+    inputs = list(life(FIRST + 200, start=0))
+    out = made.feed(inputs[: FIRST - 100])
+    assert made.monitoring.verdict == "no_baseline"
+    rest = made.feed(inputs[FIRST - 100 :])
     assert {p.serving for p in out.predictions[:100]} == {"online"}
     assert made.refitting.done[0].labelled == pytest.approx(FIRST, abs=PIECE)
-    assert out.predictions[-1].serving == "blend"
-    assert made.monitoring.verdict != "no_baseline"
+    assert rest.predictions[-1].serving == "blend"
+    assert made.monitoring.verdict == "healthy"
 
 
 def test_rows_that_lack_a_class_are_not_fitted_on():

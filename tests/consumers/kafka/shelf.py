@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from kafka import TopicPartition
 
 from consumers.kafka.commit import Committer
-from consumers.kafka.intake import Intake
+from consumers.kafka.intake import Intake, of_swap
 from consumers.kafka.losses import Loss
 from consumers.kafka.placement import Placement, placement, state_keys
 from consumers.kafka.recovery import Recoverer
@@ -20,6 +20,7 @@ from stream.config import Features, Labels, Stream, topic
 from stream.duration import Duration
 from stream.errors import Unavailable
 from stream.models import Models
+from stream.records import Swap
 from stream.scoring import ScoringTask
 from stream.warmup import warm_up
 
@@ -157,6 +158,10 @@ class Life:
                 self.intake.offer(side, self.shelf.topics[tp][-1:])
         while (taken := self.intake.take(batch, lambda _: False)) is not None:
             self.feed(taken, checkpoint=checkpoint and not self.intake.fetched)
+
+    def swap(self, swap: Swap) -> None:
+        """Feed and commit a swap, as the worker does: with a checkpoint."""
+        self.feed(of_swap(swap, self.standing.place), checkpoint=True)
 
     def feed(self, taken: Batch, *, checkpoint: bool = False) -> None:
         """Feed and commit a batch."""

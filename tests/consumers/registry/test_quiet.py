@@ -16,7 +16,7 @@ from stream.errors import RegistryError
 ROOT = Path(__file__).parents[3]
 
 USE = """
-import sys, threading
+import gc, sys, threading
 import msgspec
 import consumers.registry.client
 from pathlib import Path
@@ -39,6 +39,9 @@ registry.add("shop", (folder / "baseline.skops").read_bytes(), card)
 registry.promote("shop", 1, None)
 assert registry.in_use("shop").champion.number == 1
 assert "mlflow" in sys.modules
+gc.collect()  # a pool's threads end when it is collected
+for thread in set(threading.enumerate()) - {threading.main_thread()}:
+    thread.join(10)
 assert threading.active_count() == 1, threading.enumerate()
 """
 

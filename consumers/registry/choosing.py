@@ -1,0 +1,25 @@
+"""A registered version as a task takes it into use."""
+
+import structlog
+
+from consumers.registry.registered import Registered
+from consumers.registry.registry import Registry
+from stream.config import Stream
+from stream.records import Chosen
+
+log = structlog.get_logger()
+
+
+def chosen(registry: Registry, registered: Registered, stream: Stream) -> Chosen:
+    """A version with its file, which has been loaded once to see that it can be; raises RegistryError, and Refused."""
+    registry.load(registered, stream)
+    card = registry.card(registered)
+    if not card.aim.plain:
+        log.warning(
+            "this baseline was chosen for costs or a budget; verdicts and figures here count errors",
+            baseline=registered.name,
+            aim=card.aim,
+        )
+    return Chosen(
+        registered.version, registered.sha256, card.threshold, card.last, artifact=registry.artifact(registered)
+    )
