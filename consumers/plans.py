@@ -134,7 +134,7 @@ def _renamed(stream: Stream, renamed: dict[str, str]) -> Features:
         raise SettingError("--map", unknown[0], f"one of {', '.join([*FIELDS, *features.columns])}")
     lists = {
         name: [renamed.get(column, column) for column in getattr(features, name) if renamed.get(column, column)]
-        for name in ("text", "numeric", "categorical")
+        for name in ("text", "numeric", "categorical", "unlogged")
     }
     onehot = {renamed.get(column, column): known for column, known in features.onehot.items()}
     return msgspec.structs.replace(features, **lists, onehot=onehot)

@@ -60,6 +60,14 @@ def rebuild(upkeep: Upkeep, start: Start, begin: Callable[[], Models] | None, as
     ):
         if count:
             console.print(f"{count:,} {what}", highlight=False, soft_wrap=True)
+    if stream.features.unlogged:
+        names = ", ".join(stream.features.unlogged)
+        console.print(
+            f"not in the training log: {names}. The online model knows nothing of them, and learns from what comes",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
     version = "no baseline: the online model serves alone" if models.baseline is None else models.baseline_version
     console.print(f"baseline: {version}", highlight=False, markup=False)
 

@@ -44,11 +44,11 @@ def make_key(path: Path) -> None:
         raise StateError(f"the checkpoint key {path} cannot be made: {error.strerror}") from error
 
 
-def load_keys(path: Path) -> list[bytes]:
-    """The keys in a file, one a line in hexadecimal: the first seals, all of them open. Raises StateError.
+def load_keys(path: Path, what: str = "checkpoint key") -> list[bytes]:
+    """The keys in a file, one a line in hexadecimal; of several the first seals, all open. Raises StateError.
 
-    To change the key: the new one below the old one, wherever the key is; then above it; and when every checkpoint that
-    the old one sealed is gone, without it.
+    To change the checkpoint key: the new one below the old one, wherever the key is; then above it; and when every
+    checkpoint that the old one sealed is gone, without it.
     """
     try:
         lines = [line.strip() for line in path.read_text("ascii").splitlines() if line.strip()]
@@ -56,18 +56,18 @@ def load_keys(path: Path) -> list[bytes]:
     except FileNotFoundError as error:
         where = shlex.quote(str(path))
         raise StateError(
-            f"the checkpoint key {path} is not there. Copy it from where the other workers have it; if there never was "
+            f"the {what} {path} is not there. Copy it from where the other workers have it; if there never was "
             f"one, make it: openssl rand -hex {KEY_BYTES} > {where} && chmod 600 {where}"
         ) from error
     except OSError as error:
-        raise StateError(f"the checkpoint key {path} cannot be read: {error.strerror}") from error
+        raise StateError(f"the {what} {path} cannot be read: {error.strerror}") from error
     except ValueError:
         raise StateError(
-            f"the checkpoint key {path} must have one key a line, {KEY_BYTES} bytes or more in hexadecimal "
+            f"the {what} {path} must have one key a line, {KEY_BYTES} bytes or more in hexadecimal "
             "(openssl rand -hex 32 makes one)"
         ) from None
     if not keys or any(len(key) < KEY_BYTES for key in keys):
-        raise StateError(f"the checkpoint key {path} must have at least one key, each of {KEY_BYTES} bytes or more")
+        raise StateError(f"the {what} {path} must have at least one key, each of {KEY_BYTES} bytes or more")
     return keys
 
 

@@ -26,6 +26,7 @@ from consumers.kafka.topics import check
 from consumers.kafka.transport import KafkaTransport
 from consumers.outgoing import Format
 from consumers.plans import FIELDS, Plan
+from consumers.redaction import redaction
 from consumers.runtime import Runtime
 from consumers.seal import load_keys
 from consumers.start import Rows, side_by_side
@@ -187,7 +188,8 @@ def warm_models(plan: Plan, stream: Stream) -> Callable[[], Models]:
         if len(first) < stream.warm_up:
             raise SourceError(f"{plan.source.name}: has {len(first)} rows, and the warm-up takes {stream.warm_up}")
         numbered = not any(isinstance(row, dict) and names.event_id in row for row in first)
-        decoder = RecordDecoder(names, time.time(), float("inf"), numbered=numbered)
+        redact = redaction(f"streams.{plan.name}.features", stream.features)
+        decoder = RecordDecoder(names, time.time(), float("inf"), numbered=numbered, redact=redact)
         examples = side_by_side(first, decoder)
         made = warm_up(f"streams.{plan.name}", stream, [(row, label) for _, row, label in examples])
         for reason, count in made.unused.items():

@@ -39,7 +39,11 @@ def find_stream(settings: Settings, name: str) -> Stream:
 
 
 def check_models(settings: Settings) -> None:
-    """See that every model and decoder that the settings name can be made and fits its stream; raises SettingError."""
+    """See that every model, decoder and redaction that the settings name can be made and fits its stream.
+
+    Raises SettingError and StateError.
+    """
+    from consumers.redaction import redaction
     from stream.factories import make_baseline, make_online
     from stream.online import find
 
@@ -51,3 +55,4 @@ def check_models(settings: Settings) -> None:
             make_baseline(key, stream)
         if stream.decoder:
             find(f"{key}.decoder", stream.decoder, {})
+        redaction(f"{key}.features", stream.features)

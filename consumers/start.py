@@ -17,6 +17,7 @@ from consumers.infer import infer
 from consumers.lines import Row
 from consumers.order import Order, Position, SideBySide, TwoFiles
 from consumers.plans import Plan
+from consumers.redaction import redaction
 from consumers.sources import Source
 from consumers.store import Store
 from stream.chain import Chain
@@ -177,7 +178,8 @@ class Run:
     def decoder(self) -> RecordDecoder:
         """What makes events and labels of rows."""
         s = self.settings
-        return RecordDecoder(s.stream.fields, s.started, s.stream.max_ahead, numbered=s.numbered)
+        redact = redaction(f"streams.{self.plan.name}.features", s.stream.features)
+        return RecordDecoder(s.stream.fields, s.started, s.stream.max_ahead, numbered=s.numbered, redact=redact)
 
     def order(self, start: Position) -> Order:
         """The inputs from a position on."""
@@ -244,7 +246,7 @@ def side_by_side(
         if isinstance(fields, dict):
             with suppress(RecordError):
                 event = decoder.event(fields, index, float(index))
-                examples.append((event.event_id, fields, decoder.label_of(fields)))
+                examples.append((event.event_id, event.fields, decoder.label_of(fields)))
     return examples
 
 
@@ -280,7 +282,8 @@ def _usable(
     for event_id, fields, label in examples:
         if label in known:
             with suppress(RecordError):
-                yield event_id, extractor.row(fields), known[label]
+                [row] = extractor.logged([extractor.row(fields)])
+                yield event_id, row, known[label]
 
 
 def _text(value: object) -> str:
@@ -312,6 +315,8 @@ def _identity(plan: Plan) -> bytes:
     ]
     if plan.out is not None:
         parts += [_content(source.name) for source in (plan.source, plan.labels) if source is not None]
+        if plan.stream is not None:
+            parts.append(_content(plan.stream.features.word_key_file))
         parts.append(fingerprint())
     return dump(parts)
 

@@ -66,8 +66,8 @@ def _gathered(wanted: Wanted) -> tuple[Data, Array | None, Order, dict[str, int]
     if stream.kind == "anomaly":
         allowed = "binary or multiclass: an anomaly detector is trained on its warm-up, without labels"
         raise SettingError(f"streams.{name}.kind", "anomaly", allowed)
-    if not stream.features.columns:
-        raise SettingError(f"streams.{name}.features", [], "at least one column to train on")
+    if not stream.features.logged.columns:
+        raise SettingError(f"streams.{name}.features", [], "at least one logged column to train on")
     if wanted.plan is None:
         gathering = of_topic(wanted.settings, name, stream, wanted.span)
     else:

@@ -12,6 +12,7 @@ from consumers.kafka.training_log import TrainingLog
 from consumers.lines import Row
 from consumers.outgoing import Format
 from consumers.plans import FIELDS, Plan
+from consumers.redaction import redaction
 from consumers.start import LOOK_AT, Rows, check_mapped
 from stream.config import Settings, Stream
 from stream.decoding import RecordDecoder, decode_labelled
@@ -60,7 +61,8 @@ def _of_events(name: str, stream: Stream, plan: Plan, rows: Rows, span: Span) ->
     own = [form.under_own_names(fields) for fields in tables]
     _look(stream, own)
     numbered = not any(names.event_id in row for row in own)
-    decoder = RecordDecoder(names, time.time(), stream.max_ahead, numbered=numbered)
+    redact = redaction(f"streams.{name}.features", stream.features)
+    decoder = RecordDecoder(names, time.time(), stream.max_ahead, numbered=numbered, redact=redact)
 
     def labels() -> Iterator[str | None]:
         return (decoder.label_of(form.under_own_names(fields)) for fields in _tables(rows()))
@@ -78,7 +80,7 @@ def _of_events(name: str, stream: Stream, plan: Plan, rows: Rows, span: Span) ->
         except RecordError as error:
             gathering.leave_out(str(error))
         else:
-            gathering.add(event.event_id, event.time, named, decoder.label_of(named))
+            gathering.add(event.event_id, event.time, event.fields, decoder.label_of(named))
     return gathering
 
 
@@ -98,7 +100,7 @@ def _of_log(name: str, stream: Stream, rows: Rows, span: Span) -> Gathering:
 
 def _look(stream: Stream, rows: Sequence[dict[str, Any]]) -> None:
     """Warn of columns that none of the first rows has a value of."""
-    for column in stream.features.columns:
+    for column in stream.features.logged.columns:
         if all(row.get(column) in (None, "") for row in rows):
             log.warning(
                 "no row that was looked at has this column: it counts as missing", column=column, rows=len(rows)

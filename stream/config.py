@@ -12,6 +12,8 @@ from msgspec import Struct, field
 
 from stream.broker import Kafka as Kafka  # noqa: PLC0414 - a part of the settings, exported from here
 from stream.broker import check_kafka
+from stream.columns import Features as Features  # noqa: PLC0414 - as above
+from stream.columns import check_features
 from stream.duration import Duration
 from stream.errors import SettingError
 from stream.explain import explain
@@ -60,26 +62,6 @@ class Fields(Struct, frozen=True, forbid_unknown_fields=True):
     time: str = "time"
     label: str = "label"
     time_unit: Literal["s", "ms"] = "s"
-
-
-class Features(Struct, frozen=True, forbid_unknown_fields=True):
-    """The columns that both models see.
-
-    ``categorical`` values are hashed; those of ``onehot`` are listed beforehand, and others count as unseen.
-    ``hash_bits``: words and categories share spaces of 2**hash_bits. ``text_cap`` is in characters a field.
-    """
-
-    text: list[str] = []
-    numeric: list[str] = []
-    categorical: list[str] = []
-    onehot: dict[str, list[str]] = {}
-    hash_bits: int = 18
-    text_cap: int = 65_536
-
-    @property
-    def columns(self) -> list[str]:
-        """All columns, in the one order in which rows are made."""
-        return [*self.text, *self.numeric, *self.categorical, *self.onehot]
 
 
 class Labels(Struct, frozen=True, forbid_unknown_fields=True):
@@ -273,7 +255,8 @@ def _check_classes(key: str, stream: Stream) -> None:
 
 
 def _check_features(key: str, stream: Stream) -> None:
-    columns = stream.features.columns
+    features = stream.features
+    columns = features.columns
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
         raise SettingError(f"{key}.features", twice[0], "each column in one list, once")
@@ -287,6 +270,7 @@ def _check_features(key: str, stream: Stream) -> None:
         raise SettingError(
             f"{key}.features", columns, f"at least one column, since {needs[0]} is a model that needs them"
         )
+    check_features(f"{key}.features", features, baseline="baseline" in needs)
 
 
 def _check_labels(key: str, stream: Stream) -> None:

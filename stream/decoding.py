@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +20,8 @@ class RecordDecoder:
 
     ``received`` is the moment of receipt, in seconds since the epoch: a time more than ``max_ahead`` seconds past it is
     marked as ahead. That limit is the attribute ``latest``, which may be set anew for records that were received later.
-    ``numbered`` makes the ids of records that carry none, out of their offset.
+    ``numbered`` makes the ids of records that carry none, out of their offset. ``redact`` makes of an event's fields
+    those that may be seen.
 
     >>> decoder = RecordDecoder(Fields(), received=1e9, max_ahead=3600)
     >>> event = decoder.event({"event_id": 7, "time": "2001-01-01T00:00:00Z"}, offset=0, fallback_time=0.0)
@@ -27,16 +29,27 @@ class RecordDecoder:
     ('7', 978307200.0, False)
     """
 
-    def __init__(self, fields: Fields, received: float, max_ahead: float, *, numbered: bool = False) -> None:
+    def __init__(
+        self,
+        fields: Fields,
+        received: float,
+        max_ahead: float,
+        *,
+        numbered: bool = False,
+        redact: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    ) -> None:
         self.fields = fields
         self.latest = received + max_ahead
         self.numbered = numbered
+        self._redact = redact
         self._scale = 0.001 if fields.time_unit == "ms" else 1.0
 
     def event(self, fields: dict[str, Any], offset: int, fallback_time: float, raw: bytes | None = None) -> Event:
         """The event that the fields tell of; raises RecordError, which names the field."""
-        time = self._time(fields, fallback_time)
-        return Event(self._id(fields, offset), time, fields, offset, time > self.latest, raw)
+        time, event_id = self._time(fields, fallback_time), self._id(fields, offset)
+        if self._redact is not None:
+            fields = self._redact(fields)
+        return Event(event_id, time, fields, offset, time > self.latest, raw)
 
     def label(self, fields: dict[str, Any], offset: int, fallback_time: float, raw: bytes | None = None) -> Label:
         """The label that the fields tell of; raises RecordError where there is none."""

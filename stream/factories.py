@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from msgspec.structs import replace
+
 from stream import baseline, online
 from stream.config import Stream
 from stream.errors import RotwatchError, SettingError, TrainingError
@@ -28,8 +30,8 @@ def make_online(key: str, stream: Stream) -> Any:
 
 
 def make_baseline(key: str, stream: Stream) -> Any:
-    """The unfitted scikit-learn estimator that ``stream.baseline`` names; raises as ``make_online`` does."""
-    return _make(key, stream, "baseline", baseline.FACTORIES)
+    """The unfitted scikit-learn estimator that ``stream.baseline`` names, over what is logged; raises as above."""
+    return _make(key, replace(stream, features=stream.features.logged), "baseline", baseline.FACTORIES)
 
 
 def _make(key: str, stream: Stream, side: str, built_in: dict[str, Any]) -> Any:

@@ -1,9 +1,9 @@
 """Features: from an event's fields to what the models see.
 
-Two steps. ``row`` makes one checked value a declared column: this is what the labelled record carries and what
-the baseline is given, as a frame. ``inputs`` turns rows into what a river model takes, a dict: words as
-integers below 2**hash_bits, hashed categories as integers from 2**hash_bits on,
-numbers under their column's name, listed categories as ``column=value``, and ``column?`` where a value is missing.
+Two steps. ``row`` makes one checked value a declared column: this, less the columns that are not logged, is what the
+labelled record carries and what the baseline is given, as a frame. ``inputs`` turns rows into what a river model takes,
+a dict: words as integers below 2**hash_bits, hashed categories as integers from 2**hash_bits on, numbers under their
+column's name, listed categories as ``column=value``, and ``column?`` where a value is missing.
 """
 
 import math
@@ -44,6 +44,7 @@ class FeatureExtractor:
 
     def __init__(self, settings: Features) -> None:
         self.settings = settings
+        self._logged = settings.logged
         self._columns = [*settings.numeric, *settings.categorical, *settings.onehot]
         self._offset = 1 << settings.hash_bits
         self._words = WordHasher(settings)
@@ -69,21 +70,29 @@ class FeatureExtractor:
             row[name] = _category(name, fields.get(name))
         return row
 
+    def logged(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """What is kept of rows: those without the columns that are not logged."""
+        if not self.settings.unlogged:
+            return rows
+        columns = self._logged.columns
+        return [{name: row[name] for name in columns} for row in rows]
+
     def frame(self, rows: Sequence[Row]) -> pd.DataFrame:
-        """The baseline's input, one line a row; missing numbers are NaN, missing categories None."""
+        """The baseline's input, one line a row, of what is logged; missing numbers are NaN, missing categories None."""
         columns: dict[str, Any] = {}
-        if self.settings.text:
-            columns[TEXT] = pd.Series(self.texts(rows), dtype=object)
-        for name in self.settings.numeric:
+        logged = self._logged
+        if logged.text:
+            columns[TEXT] = pd.Series(self._texts(rows), dtype=object)
+        for name in logged.numeric:
             values = (row[name] for row in rows)
             columns[name] = np.array([math.nan if value is None else value for value in values], dtype=float)
-        for name in (*self.settings.categorical, *self.settings.onehot):
+        for name in (*logged.categorical, *logged.onehot):
             columns[name] = pd.Series([row[name] for row in rows], dtype=object)
         return pd.DataFrame(columns)
 
-    def texts(self, rows: Iterable[Row]) -> list[str]:
+    def _texts(self, rows: Iterable[Row]) -> list[str]:
         """The text fields of each row, joined by line ends."""
-        names = self.settings.text
+        names = self._logged.text
         if len(names) == 1:
             name = names[0]
             return [row[name] for row in rows]

@@ -148,7 +148,7 @@ class Models(Struct):
             # Some event is at fault, which is rare: the careful way finds out which.
             return self._ready_given(extractor, events)
         scores, shadows = self._score(extractor, rows)
-        return zip(rows, extractor.inputs(rows), repeat(None), scores or repeat(None), shadows, strict=False)
+        return zip(extractor.logged(rows), extractor.inputs(rows), repeat(None), scores or repeat(None), shadows, strict=False)
 
     def attempt(self, extractor: FeatureExtractor, rows: Sequence[Row]) -> None:
         """Score rows for nothing; raises ModelError, and what else a baseline raises that cannot."""
@@ -188,7 +188,7 @@ class Models(Struct):
         inputs: Sequence[ModelInput]
         inputs = [{}] * len(rows) if isinstance(online, GivenScore) else extractor.inputs(rows)
         scores, shadows = self._score(extractor, rows)
-        ready = zip(rows, inputs, given_online, scores or given_baseline, shadows, strict=False)
+        ready = zip(extractor.logged(rows), inputs, given_online, scores or given_baseline, shadows, strict=False)
         return ready if not faults else iter([faults.get(i) or next(ready) for i in range(len(events))])
 
 

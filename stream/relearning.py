@@ -108,7 +108,10 @@ class Relearning:
         self._max_ahead = stream.max_ahead
         # The log names classes, never what labellers write for them.
         at_once = replace(stream.labels, maturity=Duration(0), absent_means=None, values={})
-        self._task = ScoringTask(name, replace(stream, labels=at_once), models)
+        # A column that is not in the log is not missing in its events: nothing is learned about it. A text is empty.
+        gone = [column for column in stream.features.unlogged if column not in stream.features.text]
+        features = stream.features.without(gone)
+        self._task = ScoringTask(name, replace(stream, labels=at_once, features=features), models)
         self.learned = 0
         self.left_out: dict[str, int] = {}
 

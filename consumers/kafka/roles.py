@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from consumers.kafka.intake import Decode
 from consumers.lines import decode_json, decoded
+from consumers.redaction import redaction
 from stream.config import Stream
 from stream.decoding import RecordDecoder, decode_labelled
 from stream.errors import RecordError
@@ -44,7 +45,8 @@ class ScorerDecoder(Decoder):
     def __init__(self, stream: Stream) -> None:
         own = find("decoder", stream.decoder, {}) if stream.decoder else None
         self._decode = own if own is not None else decode_json()
-        self._fields = RecordDecoder(stream.fields, 0.0, stream.max_ahead)
+        redact = redaction("features", stream.features)
+        self._fields = RecordDecoder(stream.fields, 0.0, stream.max_ahead, redact=redact)
 
     def input(self, source: str, record: Any) -> Input:
         """An Event or a Label; Undecodable, with its bytes, where the record is neither."""

@@ -8,11 +8,14 @@ from stream.warmup import name_classes
 def unfit(card: Card, stream: Stream) -> str:
     """Why a baseline with this card cannot score the stream, empty where it can.
 
-    Columns are compared as the baseline is given them: texts joined in their order, numbers and categories by name.
+    Columns are compared as the baseline is given them, so without those that are not logged: texts joined in their
+    order, numbers and categories by name.
     """
     if card.kind != stream.kind:
         return f"it is for kind = {card.kind!r}, the stream has {stream.kind!r}"
-    made, asked = _columns(card.features), _columns(stream.features)
+    made, asked = _columns(card.features.logged), _columns(stream.features.logged)
+    if made["texts"] and card.features.keep != stream.features.keep:
+        return f"it is for features.keep = {card.features.keep!r}, the stream has {stream.features.keep!r}"
     for what in made:
         if made[what] != asked[what]:
             return f"its {what} are {_listed(made[what])}, the stream has {_listed(asked[what])}"

@@ -57,7 +57,8 @@ def candidates(features: Features, rows: int, seed: int) -> list[Candidate]:
 
 
 def _texts(features: Features, rows: int) -> Iterator[Candidate]:
-    words = ("words", "chars", "both")
+    # A hashed word has no characters that mean anything.
+    words = ("words", "chars", "both") if features.keep == "text" else ("words",)
     weights = (None, "balanced")
     for text, c, weight in product(words, (1.0, 10.0, 100.0), weights):
         yield Candidate("logistic", text, settings=_set(C=c, class_weight=weight))
@@ -68,7 +69,7 @@ def _texts(features: Features, rows: int) -> Iterator[Candidate]:
         yield Candidate("linear-svm", text, settings=_set(C=c, class_weight=weight))
     # Chi-square takes no negative numbers, which scaled columns are.
     selections = ["l1"] if features.numeric else [f"chi2:{max(50, rows // 2)}", f"chi2:{rows * 4}", "l1"]
-    for text, select in product(("words", "both"), selections):
+    for text, select in product([text for text in words if text != "chars"], selections):
         yield Candidate("logistic", text, select, _set(C=10.0))
     for size in (50, 200):
         yield Candidate("logistic", "words", f"svd:{size}", _set(C=10.0))

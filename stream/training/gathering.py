@@ -108,7 +108,7 @@ class Gathering:
         frame = self._extractor.frame([row for _, row, _ in taken])
         labels = np.array([index for _, _, index in taken])
         times = np.array([time for time, _, _ in taken])
-        return Data(frame, labels, len(self.stream.classes), self.stream.features), times
+        return Data(frame, labels, len(self.stream.classes), self.stream.features.logged), times
 
     def _why(self) -> str:
         """What has become of the rows that are not there."""

@@ -85,3 +85,13 @@ def test_pairs_are_cut_at_the_first_sign():
 def test_what_is_no_pair_is_refused(word):
     with pytest.raises(SettingError, match="NAME=VALUE"):
         pairs("--where", [word])
+
+
+def test_a_column_that_is_not_logged_may_go_by_another_name(tmp_path):
+    file = tmp_path / "s.toml"
+    file.write_text(
+        '[streams.s]\nfeatures.text = ["body"]\nfeatures.numeric = ["age", "n"]\nfeatures.unlogged = ["age"]'
+    )
+    made = make(load(file), source="Phishing", stream="s", mapping={"age": "years", "n": ""})
+    assert (made.stream.features.numeric, made.stream.features.unlogged) == (["years"], ["years"])
+    assert make(load(file), source="Phishing", stream="s", mapping={"age": ""}).stream.features.unlogged == []

@@ -302,6 +302,23 @@ def test_a_replay_begun_by_other_code_is_not_gone_on_with(tmp_path, monkeypatch)
     assert replay(plan) is not None
 
 
+def test_a_replay_whose_words_were_hashed_with_another_key_is_not_gone_on_with(tmp_path, monkeypatch):
+    path, key = tmp_path / "rows.jsonl", tmp_path / "key"
+    path.write_text("\n".join(json.dumps({"body": f"word{i % 3} and more", "label": "hs"[i % 2]}) for i in range(200)))
+    key.write_text("ab" * 32)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    features = Features(text=["body"], keep="features", word_key_file=str(key))
+    stream = Stream(classes=["h", "s"], features=features)
+    plan = Plan("s", open_source(str(path)), stream, warm_up=50, out=tmp_path / "out", worker=Worker(batch=10))
+    stops = iter([False, False, False, True])
+    assert replay(plan, stop=lambda: next(stops)) is None
+    key.write_text("cd" * 32)
+    with pytest.raises(StateError, match="of other inputs or settings"):
+        replay(plan)
+    key.write_text("ab" * 32)
+    assert replay(plan) is not None
+
+
 @pytest.mark.parametrize("word", [name for name in vars(Observer) if not name.startswith("_")])
 def test_a_replays_listeners_hear_all_that_a_worker_says(word):
     listener = Mock(spec=Observer)

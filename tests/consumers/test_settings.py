@@ -3,7 +3,7 @@
 import pytest
 
 from consumers.settings import check_models, find_stream, load
-from stream.errors import SettingError, SourceError
+from stream.errors import SettingError, SourceError, StateError
 
 
 def test_the_built_in_streams_are_right_and_their_models_are_there():
@@ -59,3 +59,17 @@ def test_a_model_or_decoder_that_is_not_there_is_named_before_anything_starts(tm
     with pytest.raises(SettingError) as error:
         check_models(load(path))
     assert (error.value.key, error.value.value) == (f"streams.mine.{key}", value)
+
+
+@pytest.mark.parametrize(
+    ("line", "error", "said"),
+    [
+        ('redact = "nowhere:hide"', SettingError, "streams.mine.features.redact"),
+        ('keep = "features"\nfeatures.word_key_file = "none/key"', StateError, "the words' key none/key is not there"),
+    ],
+)
+def test_a_redaction_that_cannot_be_had_is_named_before_anything_starts(tmp_path, line, error, said):
+    path = tmp_path / "s.toml"
+    path.write_text(f'[streams.mine]\nfeatures.text = ["a"]\nfeatures.{line}\n', encoding="utf-8")
+    with pytest.raises(error, match=said):
+        check_models(load(path))

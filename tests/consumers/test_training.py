@@ -1,21 +1,29 @@
 """Where the rows to train on come from, and that training and serving see the same numbers."""
 
 import gzip
-from io import StringIO
+import re
+from contextlib import closing
+from io import BytesIO, StringIO
+from zipfile import ZipFile
 
 import msgspec
 import numpy as np
 import pytest
 from rich.console import Console
 
-from consumers import plans, training
+from consumers import plans, service, training
+from consumers.redaction import redaction
+from consumers.registry.fitness import unfit
+from consumers.start import Run
+from consumers.store import Store
 from consumers.training_rows import of_file
 from stream.config import Duration, Features, Settings, Stream
 from stream.config import Training as TrainingSettings
+from stream.decoding import RecordDecoder
 from stream.errors import SettingError, SourceError, TrainingError
-from stream.features import FeatureExtractor
-from stream.records import Event, Label
+from stream.records import Label
 from stream.scoring import ScoringTask
+from stream.snapshot import pack
 from stream.training.gathering import Span
 from stream.warmup import warm_up
 
@@ -59,15 +67,47 @@ def written(path, records):
     return path
 
 
-def logged(records):
-    """What a scorer publishes of these, as the training log has it."""
-    made = warm_up("streams.mail", STREAM, [])
+def decoder_of(stream):
+    return RecordDecoder(stream.fields, 2e9, 0.0, redact=redaction("features", stream.features))
+
+
+def scored(records, stream=STREAM, *, labels=True):
+    """A task that has been given these as a scorer gets them, and what it has published."""
+    made = warm_up("streams.mail", stream, [])
     task = ScoringTask("mail", made.stream, made.models)
+    decoder = decoder_of(stream)
     inputs = []
     for n, row in enumerate(records):
         fields = {name: value for name, value in row.items() if name != "label"}
-        inputs += [Event(row["event_id"], row["time"], fields, n), Label(row["event_id"], row["time"], row["label"])]
-    return task.feed(inputs).labelled
+        inputs.append(decoder.event(fields, n, 0.0))
+        inputs += [Label(row["event_id"], row["time"], row["label"])] * labels
+    return task, task.feed(inputs)
+
+
+def logged(records, stream=STREAM):
+    """What a scorer publishes of these, as the training log has it."""
+    return scored(records, stream)[1].labelled
+
+
+def no_names(text):
+    """A redaction hook: nobody is to know of the lunch."""
+    return re.sub("lunch", "[meal]", text)
+
+
+@pytest.fixture(params=["text", "redacted", "unlogged", "hashed", "all"])
+def stream(request, tmp_path):
+    """The stream, with each setting of what is kept."""
+    settings = {
+        "text": {},
+        "redacted": {"redact": f"{__name__}:no_names"},
+        "unlogged": {"unlogged": ["size", "subject"]},
+        "hashed": {"keep": "features", "word_key_file": str(tmp_path / "key")},
+    }
+    settings["all"] = settings["redacted"] | settings["unlogged"] | settings["hashed"]
+    (tmp_path / "key").write_text("ab" * 32, "ascii")
+    return msgspec.structs.replace(
+        STREAM, features=msgspec.structs.replace(STREAM.features, text_cap=400, **settings[request.param])
+    )
 
 
 def wanted(source, stream=STREAM, **more):
@@ -81,27 +121,84 @@ def quiet():
 
 
 @pytest.mark.parametrize("zipped", [False, True])
-def test_the_log_and_the_file_of_events_give_the_same_rows(tmp_path, zipped):
+def test_the_log_and_the_file_of_events_give_the_same_rows(tmp_path, zipped, stream):
     events = written(tmp_path / "events.jsonl", rows(200))
-    log = written(tmp_path / "labelled.jsonl", logged(rows(200)))
+    log = written(tmp_path / "labelled.jsonl", logged(rows(200), stream))
     if zipped:
         (tmp_path / "labelled.jsonl.gz").write_bytes(gzip.compress(log.read_bytes()))
         log = tmp_path / "labelled.jsonl.gz"
-    (one, times), (other, as_logged) = (of_file("mail", STREAM, plan(path), Span(500)).data() for path in (events, log))
+    (one, times), (other, as_logged) = (
+        of_file("mail", stream, plan(path, stream), Span(500)).data() for path in (events, log)
+    )
+    assert one.features == other.features == stream.features.logged
     assert one.frame.equals(other.frame)
     assert one.labels.tolist() == other.labels.tolist()
     assert times.tolist() == as_logged.tolist()
 
 
-def test_what_is_trained_on_the_log_scores_raw_events_as_it_scored_its_rows(tmp_path):
-    log = written(tmp_path / "labelled.jsonl", logged(rows(300)))
-    made = training.run(wanted(log), quiet())
-    data, _ = of_file("mail", STREAM, plan(log), Span(500)).data()
-    extractor = FeatureExtractor(STREAM.features)
-    raw = extractor.frame([extractor.row(row) for row in rows(300)])
-    assert made.baseline.score(raw) == made.baseline.score(data.frame)
+def test_what_is_trained_on_the_log_scores_raw_events_as_it_scored_its_rows(tmp_path, stream):
+    log = written(tmp_path / "labelled.jsonl", logged(rows(300), stream))
+    made = training.run(wanted(log, stream), quiet())
+    data, _ = of_file("mail", stream, plan(log, stream), Span(500)).data()
+    task, _ = scored([], stream)
+    task.swap(made.baseline, made.artifact, made.card.threshold)
+    decoder = decoder_of(stream)
+    raw = task.feed([decoder.event(row, n, 0.0) for n, row in enumerate(rows(300))])
+    assert [p.baseline for p in raw.predictions] == made.baseline.score(data.frame)
+    assert unfit(made.card, stream) == ""
     assert made.card.rows == 300
     assert made.card.classes == {"ham": int((data.labels == 0).sum()), "spam": int((data.labels == 1).sum())}
+
+
+def test_nothing_of_a_text_can_be_read_where_only_features_are_kept(tmp_path, stream):
+    task, said = scored(rows(300), stream)
+    log = written(tmp_path / "labelled.jsonl", said.labelled)
+    made = training.run(wanted(log, stream), quiet())
+    with ZipFile(BytesIO(made.artifact)) as file:
+        inside = b"".join(file.read(name) for name in file.namelist())
+    kept = {
+        "log": log.read_bytes(),
+        "state": pack(task.snapshot()),
+        "waiting room": pack(scored(rows(300), stream, labels=False)[0].snapshot()),
+        "baseline": inside,
+        "card": msgspec.json.encode(made.card),
+    }
+    hashed, redacted = stream.features.keep == "features", bool(stream.features.redact)
+    read = {name: [word for word in ("report", "lunch", "tea", "cash") if word.encode() in kept[name]] for name in kept}
+    shown = [] if hashed else ["report", "tea", "cash"] if redacted else ["report", "lunch", "tea", "cash"]
+    assert read == {"log": shown, "state": [], "waiting room": shown, "baseline": shown, "card": []}
+    assert str(tmp_path).encode() not in kept["card"]
+
+
+def test_a_column_that_is_not_logged_is_in_no_labelled_record_and_in_no_row_that_waits(stream):
+    columns = {"subject", "body", "size"} - set(stream.features.unlogged)
+    assert all(record.features.keys() == columns for record in logged(rows(50), stream))
+    waiting, _ = scored(rows(50), stream, labels=False)
+    assert waiting.join.known("e7").row.keys() == columns
+
+
+@pytest.mark.parametrize("door", ["replay", "consume"])
+def test_a_warm_up_is_redacted_too_whoever_makes_it(tmp_path, stream, door):
+    stream = msgspec.structs.replace(stream, warm_up=200)
+    made = plan(written(tmp_path / "events.jsonl", rows(201)), stream)
+    made.retrain = "periodic:500"
+    if door == "consume":
+        models = service.warm_models(made, stream)()
+    else:
+        with closing(Store(None, b"k" * 32, ())) as store:
+            run = Run(made, store, 2e9)
+        models = run.models
+        assert [row for row, _ in run.refitting._rows.values()] == [r.features for r in logged(rows(200), stream)]
+    columns = models.baseline.estimator[0]
+    assert {*columns.feature_names_in_} == {"text", "size"} - {*stream.features.unlogged}
+    readable = stream.features.keep == "text"
+    known = columns.named_transformers_["text"].vocabulary_.keys()
+    assert ("report" in known, "lunch" in known) == (readable, readable and not stream.features.redact)
+    task, _ = scored(rows(200), stream)
+    assert (
+        models.online.estimator["LogisticRegression"].weights
+        == task.models.online.estimator["LogisticRegression"].weights
+    )
 
 
 def test_records_that_cannot_be_read_are_counted_and_the_others_used(tmp_path):

@@ -2,6 +2,7 @@
 
 import math
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +23,24 @@ def test_missing_values_are_kept_apart():
     frame = extractor.frame([row])
     assert math.isnan(frame.loc[0, "size"])
     assert frame.loc[0, "city"] is None
+
+
+def test_a_column_that_is_not_logged_is_the_online_models_alone():
+    features = msgspec.structs.replace(ALL, unlogged=["size", "city", "body"])
+    some = FeatureExtractor(features)
+    fields = {"subject": "hello", "body": "to you", "size": 3, "city": "Oslo", "day": "mo"}
+    row = some.row(fields)
+    assert row == extractor.row(fields)
+    assert some.inputs([row]) == extractor.inputs([row])
+    [logged] = some.logged([row])
+    assert logged == {"subject": "hello", "day": "mo"}
+    assert (
+        some.frame([logged]).to_dict("records")
+        == some.frame([row]).to_dict("records")
+        == [{"text": "hello", "day": "mo"}]
+    )
+    assert features.logged.columns == ["subject", "day"]
+    assert features.logged == features.logged.logged
 
 
 def test_listed_categories_have_their_own_names_and_others_count_as_unseen():

@@ -198,6 +198,30 @@ def test_a_record_of_another_number_of_classes_is_left_out():
     assert sum(made.left_out.values()) == 1
 
 
+def test_columns_that_are_not_in_the_log_are_neither_learned_nor_taken_for_missing():
+    stream = replace(STREAM, features=Features(text=["t", "u"], numeric=["n", "secret"], unlogged=["secret", "u"]))
+    scorer = ScoringTask("s", stream, models(stream))
+    made = []
+    for number, event in enumerate(inputs(400)):
+        made.append(
+            replace(event, fields={**event.fields, "secret": 1.0, "t": "a", "u": "b"}) if number % 2 == 0 else event
+        )
+    log = written(scorer, made)
+    assert log[0].record.features.keys() == {"t", "n"}
+    relearned_from = relearned(log, stream)
+    assert (relearned_from.learned, relearned_from.left_out) == (400, {})
+    again = relearned_from.finish()
+    model = again.models.online.estimator["LogisticRegression"]
+    assert "n" in model.weights
+    assert "secret?" not in model.weights
+    assert again.feed([Event("x", 900.0, {"n": 0.5, "secret": 1.0, "t": "a"})]).predictions[0].score > 0.5
+    behind = [Event(f"y{n}", 901.0, {"n": n / 50 - 1, "secret": 1.0}) for n in range(100)]
+    wrong = sum(
+        (p.online > 0.5) != (e.fields["n"] > 0) for p, e in zip(again.feed(behind).predictions, behind, strict=True)
+    )
+    assert wrong < 10
+
+
 def test_an_anomaly_streams_thresholds_are_those_that_the_log_was_answered_by():
     stream = Stream(
         kind="anomaly", features=Features(numeric=["n"]), classes=["ok", "fraud"], serving="online",

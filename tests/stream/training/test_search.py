@@ -5,6 +5,7 @@ from itertools import count
 import numpy as np
 import pytest
 
+from stream.config import Features
 from stream.training.aims import Aim
 from stream.training.families import PLAIN, Candidate, candidates
 from stream.training.search import Budget, choose, rounds, search
@@ -118,3 +119,11 @@ def test_the_candidates_are_drawn_by_the_seed_and_the_plain_one_comes_first():
     assert one != two
     assert sorted(map(str, one)) == sorted(map(str, two))
     assert len(set(one)) == len(one)
+
+
+def test_hashed_words_are_never_taken_apart():
+    plain = Features(text=["body"])
+    hashed = Features(text=["body"], keep="features", word_key_file="key")
+    assert {candidate.text for candidate in candidates(plain, 1_000, 1)} == {"words", "chars", "both"}
+    assert {candidate.text for candidate in candidates(hashed, 1_000, 1)} == {"words"}
+    assert candidates(hashed, 1_000, 1)[0] == candidates(plain, 1_000, 1)[0]
