@@ -148,7 +148,9 @@ class Models(Struct):
             # Some event is at fault, which is rare: the careful way finds out which.
             return self._ready_given(extractor, events)
         scores, shadows = self._score(extractor, rows)
-        return zip(extractor.logged(rows), extractor.inputs(rows), repeat(None), scores or repeat(None), shadows, strict=False)
+        return zip(
+            extractor.logged(rows), extractor.inputs(rows), repeat(None), scores or repeat(None), shadows, strict=False
+        )
 
     def attempt(self, extractor: FeatureExtractor, rows: Sequence[Row]) -> None:
         """Score rows for nothing; raises ModelError, and what else a baseline raises that cannot."""

@@ -21,7 +21,7 @@ from stream.config import Duration, Features, Settings, Stream
 from stream.config import Training as TrainingSettings
 from stream.decoding import RecordDecoder
 from stream.errors import SettingError, SourceError, TrainingError
-from stream.records import Label
+from stream.records import Chosen, Label, Swap
 from stream.scoring import ScoringTask
 from stream.snapshot import pack
 from stream.training.gathering import Span
@@ -141,7 +141,7 @@ def test_what_is_trained_on_the_log_scores_raw_events_as_it_scored_its_rows(tmp_
     made = training.run(wanted(log, stream), quiet())
     data, _ = of_file("mail", stream, plan(log, stream), Span(500)).data()
     task, _ = scored([], stream)
-    task.swap(made.baseline, made.artifact, made.card.threshold)
+    task.feed([Swap(Chosen(made.baseline.version, "", made.card.threshold, artifact=made.artifact))])
     decoder = decoder_of(stream)
     raw = task.feed([decoder.event(row, n, 0.0) for n, row in enumerate(rows(300))])
     assert [p.baseline for p in raw.predictions] == made.baseline.score(data.frame)
