@@ -116,7 +116,6 @@ class ScoringTask:
         self.models.swap(swap, self.stream.kind, self.join.versions())
         self.inputs.swaps += 1
         if self.models.baseline_version != before:
-            self.blend.weight = 0.5  # it was earned by another model
             self.models.attempt(self._extractor, [e.row for e in islice(self.join.in_room(), 8) if e.row is not None])
         for chosen in swap.shadows:
             name, shadow = f"late-{self.inputs.swaps}-{chosen.version}", self.models.shadows[chosen.version]
