@@ -8,12 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from msgspec.structs import replace
+from msgspec import Struct
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -24,9 +24,11 @@ from consumers.settings import find_stream, load
 from consumers.training_rows import of_file
 from stream.config import Features, Settings, Stream
 from stream.training.aims import Aim
-from stream.training.families import Candidate, candidates
+from stream.training.families import candidates
 from stream.training.gathering import Span
-from stream.training.search import HALF_LIVES, WINDOWS, Budget, choose, search
+from stream.training.lookback import Lookback, Looks
+from stream.training.scores import Array
+from stream.training.search import Budget, search
 from stream.training.splits import plan
 from stream.training.train import Order, Trained, train
 from stream.training.trials import Data, Trial, Trials
@@ -37,37 +39,49 @@ PLAIN_BARS = [0.968, 0.943, 0.947, 0.845, 0.944, 0.943]
 """Accuracy of TF-IDF with logistic regression, frozen, as the issue states it."""
 
 RUNS, FRESH, COVERED = 200, 200_000, 186
+SIZES = (2_500, 6_000)
+"""Rows of a run: up to 2,500 all of them fit, with more it is chosen how far back to look."""
 EVERY = 2_500
 UNLIMITED = Budget(1.0, lambda: 0.0)
 
 console = Console(width=150)
 
 
-def enron() -> Data:
-    """All mails without duplicates, oldest first."""
-    return _read("enron_spam_stream.jsonl.gz", "spam", load(None), {"dup": "false"})
+class Source(Struct):
+    """A file with its stream, and what is read of it."""
+
+    file: str
+    name: str
+    settings: Settings
+    where: dict[str, str] = {}
+    mapping: dict[str, str] = {}
+
+    def plan(self) -> plans.Plan:
+        """What a command makes of it."""
+        if not (DATA / self.file).exists():
+            sys.exit(f"{DATA / self.file}: is not there, and this benchmark measures on it")
+        return plans.make(
+            self.settings, source=str(DATA / self.file), stream=self.name, mapping=self.mapping, where=self.where
+        )
+
+    def rows(self) -> tuple[Data, Array]:
+        """All rows, oldest first, with their times."""
+        return of_file(self.name, find_stream(self.settings, self.name), self.plan(), Span(1_000_000)).data()
+
+    def alarms(self) -> list[float]:
+        """When the baseline that stands still since its warm-up was said to have rotted."""
+        results = replay.replay(self.plan())
+        assert results is not None
+        return [alarm.time for alarm in results.alarms if alarm.verdict == "baseline_rot"]
 
 
-def elec2() -> Data:
-    """Electricity prices: half hours, up or down."""
-    columns = ["nswprice", "nswdemand", "vicprice", "vicdemand", "transfer", "period", "day"]
-    stream = Stream(classes=["DOWN", "UP"], features=Features(numeric=columns), serving="blend")
-    return _read("elec2_electricity.csv.gz", "elec2", Settings(streams={"elec2": stream}), {}, {"label": "class"})
+ENRON = Source("enron_spam_stream.jsonl.gz", "spam", load(None), {"dup": "false"})
+"""All mails without duplicates."""
 
-
-def _read(
-    file: str, name: str, settings: Settings, where: dict[str, str], mapping: dict[str, str] | None = None
-) -> Data:
-    if not (DATA / file).exists():
-        sys.exit(f"{DATA / file}: is not there, and this benchmark measures on it")
-    made = plans.make(
-        settings,
-        source=str(DATA / file),
-        stream=name,
-        mapping=mapping or {},
-        where=where,
-    )
-    return of_file(name, find_stream(settings, name), made, Span(1_000_000)).data()[0]
+# Electricity prices: half hours, up or down.
+ELEC2_COLUMNS = ["nswprice", "nswdemand", "vicprice", "vicdemand", "transfer", "period", "day"]
+PRICES = Stream(classes=["DOWN", "UP"], features=Features(numeric=ELEC2_COLUMNS), serving="blend")
+ELEC2 = Source("elec2_electricity.csv.gz", "elec2", Settings(streams={"elec2": PRICES}), mapping={"label": "class"})
 
 
 def part(data: Data, begin: int, end: int) -> Data:
@@ -80,7 +94,7 @@ def part(data: Data, begin: int, end: int) -> Data:
 
 def families() -> list[Figure]:
     """Each family's best recipe by the validation rows of the warm-up, then frozen on the stream behind it."""
-    data = enron()
+    data = ENRON.rows()[0]
     warm = part(data, 0, WARM_UP)
     trials = Trials(warm, plan(WARM_UP), Aim(), 1)
     found = search(trials, candidates(warm.features, len(trials.plan.folds[-1].fit), 1), UNLIMITED)
@@ -124,60 +138,77 @@ def drawn(rows: int, seed: int) -> Data:
 
 def coverage() -> list[Figure]:
     """In how many of RUNS runs the card's interval holds the risk on fresh rows of the baseline that was made."""
-    inside, gaps = 0, []
-    for seed in range(RUNS):
-        made = _trained(drawn(2_500, seed), trials=4)
-        fresh = drawn(FRESH, 1_000_000 + seed)
-        answers = (np.asarray(made.baseline.score(fresh.frame)) >= made.card.threshold).astype(int)
-        true = float((answers != fresh.labels).mean())
-        inside += made.card.risk.low <= true <= made.card.risk.high
-        gaps.append(made.card.risk.mean - true)
-    return [
-        at_least(f"of {RUNS} cards, those whose 95% interval holds the true risk", inside, COVERED),
-        Figure("mean of the card's risk less the true one", float(np.mean(gaps))),
-    ]
+    figures = []
+    for rows in SIZES:
+        inside, gaps, narrowed = 0, [], 0
+        for seed in range(RUNS):
+            made = _trained(drawn(rows, seed), trials=4)
+            fresh = drawn(FRESH, 1_000_000 + seed)
+            answers = (np.asarray(made.baseline.score(fresh.frame)) >= made.card.threshold).astype(int)
+            true = float((answers != fresh.labels).mean())
+            inside += made.card.risk.low <= true <= made.card.risk.high
+            gaps.append(made.card.risk.mean - true)
+            narrowed += made.card.recipe != made.card.chosen
+        figures += [
+            at_least(
+                f"of {RUNS} cards of {rows:,} rows, those whose 95% interval holds the true risk", inside, COVERED
+            ),
+            Figure(f"{rows:,} rows: mean of the card's risk less the true one", float(np.mean(gaps))),
+            Figure(f"{rows:,} rows: of {RUNS} baselines those that do not look back to all rows", narrowed),
+        ]
+    return figures
 
 
 def _trained(data: Data, trials: int) -> Trained:
-    taken = iter(range(10**9))
+    """With a search of so many trials, and time for every block of the judgement."""
+    taken = count()
     order = Order("simulated", "binary", ["no", "yes"])
-    return train(data, None, order, Budget(trials, lambda: float(next(taken))), {}, {})
+    return train(data, None, order, Budget(trials, lambda: min(next(taken), 0.8 * trials)), {}, {})
 
 
 # ------------------------------------------------------------------------------------------- how far back to look
 
 
 def windows() -> list[Figure]:
-    """Refitted every EVERY rows on the newest so many of them, asked about the next EVERY: errors in all."""
+    """Refitted every EVERY rows in every way of looking back, asked about the next EVERY: errors in all."""
     figures = []
-    for name, data in (("Enron", enron()), ("elec2", elec2())):
-        recipe = candidates(data.features, WARM_UP, 1)[0]
-        looks = {"all": recipe}
-        looks |= {f"newest {window:,}": replace(recipe, window=window) for window in WINDOWS}
-        looks |= {f"half-life {rows:,}": replace(recipe, half_life=rows) for rows in HALF_LIVES}
-        errors, picked = _refitted(data, looks)
-        for look, count in errors.items():
-            figures.append(Figure(f"{name}, refitted every {EVERY:,} rows, {look}: errors", count))
+    for name, source in (("Enron", ENRON), ("elec2", ELEC2)):
+        data, times = source.rows()
+        alarms = np.searchsorted(times, source.alarms())
+        errors, picked = _refitted(data, alarms)
+        figures += [
+            Figure(f"{name}, refitted every {EVERY:,} rows, {look}: errors", made) for look, made in errors.items()
+        ]
         console.print(f"{name}: chosen were {', '.join(picked)}", highlight=False)
     return figures
 
 
-def _refitted(data: Data, looks: dict[str, Candidate]) -> tuple[dict[str, float], list[str]]:
-    errors = dict.fromkeys([*looks, "chosen as a training would"], 0.0)
+def _refitted(data: Data, alarms: Array) -> tuple[dict[str, float], list[str]]:
+    """``alarms``: how many rows lie before each. What is not offered yet counts as all rows do."""
+    recipe = candidates(data.features, WARM_UP, 1)[0]
+    trials = Trials(data, plan(len(data.labels)), Aim(), 1)
+    trial = trials.attempt(recipe)
+    assert trial is not None
+    everything = np.arange(len(data.labels))
+    errors: dict[str, list[float]] = {}
     picked = []
-    for now in range(2 * EVERY, len(data.labels), EVERY):
-        past = part(data, 0, now)
+    for now in range(2 * EVERY, len(everything), EVERY):
+        last = max((int(at) for at in alarms if at < now), default=None)
+        looks = Looks(trials, trial, everything, last)
         asked, truth = data.frame.iloc[now : now + EVERY], data.labels[now : now + EVERY]
-        trials = Trials(past, plan(now), Aim(), 1)
-        tried = {look: trial for look, recipe in looks.items() if (trial := trials.attempt(recipe)) is not None}
-        best = choose(list(tried.values()), tried["all"])
-        picked.append(next(look for look, trial in tried.items() if trial is best))
-        for look, recipe in looks.items():
-            wrong = float((trials.fit(recipe, np.arange(now)).predict(asked) != truth).sum())
-            errors[look] += wrong
-            if look == picked[-1]:
-                errors["chosen as a training would"] += wrong
-    return errors, picked
+
+        def wrong(way: Lookback, now: int = now, asked: pd.DataFrame = asked, truth: Array = truth) -> float:
+            return float((trials.fit(way.of(recipe), everything[:now]).predict(asked) != truth).sum())
+
+        counts = {way.name: wrong(way) for way in looks.offered(now)}
+        picked.append(looks.choose(now)[0][0].name)
+        before = sum(errors.get("all rows", []))
+        counts["as a training chooses"] = counts[picked[-1]]
+        for name in counts:
+            errors.setdefault(name, [before])
+        for name, each in errors.items():
+            each.append(counts.get(name, counts["all rows"]))
+    return {name: sum(each) for name, each in errors.items()}, picked
 
 
 # ------------------------------------------------------------------------------------------- retraining policies
@@ -185,15 +216,14 @@ def _refitted(data: Data, looks: dict[str, Candidate]) -> tuple[dict[str, float]
 
 def policies() -> list[Figure]:
     """Errors of the baseline on Enron by ``replay --retrain``, labels at once and 500 events late."""
-    settings = load(None)
     figures = []
     for policy in ("never", "periodic:2500", "periodic:5000", "on-alarm"):
         for delay in ("0", "500"):
             made = plans.make(
-                settings,
-                source=str(DATA / "enron_spam_stream.jsonl.gz"),
-                stream="spam",
-                where={"dup": "false"},
+                ENRON.settings,
+                source=str(DATA / ENRON.file),
+                stream=ENRON.name,
+                where=ENRON.where,
                 label_delay=delay,
             )
             made.retrain = policy
@@ -230,7 +260,7 @@ def costs() -> list[Figure]:
 
 def _cost(size: str) -> None:
     if size == "mails":
-        data = part(enron(), 0, 30_000)
+        data = part(ENRON.rows()[0], 0, 30_000)
     else:
         chance = np.random.default_rng(1)
         names = [f"x{number}" for number in range(30)]

@@ -2,13 +2,17 @@
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib.metadata import version
 
 from msgspec import Struct
+from msgspec.structs import replace
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from consumers.fingerprint import LIBRARIES
+from consumers.kafka.alarm_log import last_rot
+from consumers.kafka.client import connection
 from consumers.page.markup import text
 from consumers.page.verdicts import verdicts
 from consumers.page.whole import page
@@ -29,7 +33,7 @@ from stream.training.trials import Data, Trial
 class Wanted(Struct):
     """What to train: a stream's baseline, on which rows, with which seed. ``plan`` None: the training log in Kafka.
 
-    ``budget`` is in seconds.
+    ``budget`` is in seconds. ``alarmed``: when the last alarm was, seconds since the epoch; None: not known.
     """
 
     settings: Settings
@@ -39,6 +43,7 @@ class Wanted(Struct):
     span: Span
     budget: float
     seed: int
+    alarmed: float | None = None
 
 
 def run(wanted: Wanted, console: Console, least: int = 0) -> Trained:
@@ -49,6 +54,7 @@ def run(wanted: Wanted, console: Console, least: int = 0) -> Trained:
         data, times, order, left_out = _gathered(wanted)
         if len(data.labels) < least:
             raise TrainingError(f"there are {len(data.labels):,} labelled rows, and {least:,} are waited for")
+        order = replace(order, alarmed=_alarmed(wanted, times))
         progress.update(bar, description=f"training on {len(data.labels):,} rows")
         began = time.monotonic()
         budget = Budget(wanted.budget, lambda: time.monotonic() - began)
@@ -78,6 +84,16 @@ def _gathered(wanted: Wanted) -> tuple[Data, Array | None, Order, dict[str, int]
     classes = gathering.stream.classes
     order = Order(name, stream.kind, classes, aim, training.validation, wanted.seed)
     return data, times if gathering.timed else None, order, gathering.left_out
+
+
+def _alarmed(wanted: Wanted, times: Array | None) -> float | None:
+    """When the last alarm was: what is said, or what the stream's alarms in Kafka say."""
+    if wanted.alarmed is None and wanted.plan is None:
+        return last_rot(connection(wanted.settings.kafka, "rotwatch-training"), wanted.name, wanted.stream)
+    if wanted.alarmed is not None and times is None:
+        allowed = "left out, where the rows have no times"
+        raise SettingError("--alarm", datetime.fromtimestamp(wanted.alarmed, UTC).isoformat(), allowed)
+    return wanted.alarmed
 
 
 def _packages() -> dict[str, str]:
@@ -114,7 +130,7 @@ def register(wanted: Wanted, trained: Trained, console: Console, *, first: bool 
 def told(card: Card) -> Iterator[str]:
     """What is worth knowing of a baseline at once, a line each: what it is, and the verdicts of its page."""
     tried = f", of {len(card.tried):,} candidates" if card.tried else ""
-    yield f"recipe: {card.chosen}{tried}; {card.rows:,} rows"
+    yield f"recipe: {card.recipe}{tried}; {card.rows:,} rows"
     for verdict in verdicts(card):
         yield f"{verdict.title}: {text(verdict.said)}"
     for reason, count in sorted(card.left_out.items(), key=lambda item: -item[1])[:3]:

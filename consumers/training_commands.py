@@ -38,6 +38,10 @@ def train(
     last: Annotated[int | None, typer.Option(min=1, help="Train on the newest so many rows.")] = None,
     since: Annotated[str | None, typer.Option(help="On events from this date and time on (ISO 8601, UTC).")] = None,
     until: Annotated[str | None, typer.Option(help="On events before this date and time.")] = None,
+    alarm: Annotated[
+        str | None,
+        typer.Option(help="When the baseline was last said to have rotted: the rows since then are tried as a window."),
+    ] = None,
     budget: Annotated[str | None, typer.Option(help="How long to search, such as 60s.")] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, max=4_294_967_295, help="Of what is drawn; the stream's unless given.")
@@ -68,6 +72,8 @@ def train(
         except ValueError as error:
             raise SettingError("--budget", budget, str(error).removeprefix("must be ")) from None
     wanted.seed = wanted.seed if seed is None else seed
+    if alarm is not None:
+        wanted.alarmed = _moment("--alarm", alarm, 0.0)
     wanted.span = Span(
         wanted.span.rows if last is None else last,
         _moment("--since", since, float("-inf")),

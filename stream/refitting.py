@@ -2,8 +2,9 @@
 
 Policies: ``never``; ``periodic:N``, every N labelled records; ``on-alarm``, COLLECT records after the monitor has said
 ``baseline_rot``, so that there is something of the new world to learn from. The recipe is the stream's own
-``baseline``; how far back it looks is tried out: on all that is kept and on the newest of WINDOWS, judged by the newest
-COLLECT records, and then fitted on these too.
+``baseline``; how far back it looks is tried out (stream.windows): on all that is kept and on the newest of WINDOWS, and
+of SHORT, since behind an alarm little is of the new world; judged by the newest COLLECT records, and then fitted on
+these too.
 """
 
 import hashlib
@@ -21,11 +22,13 @@ from stream.factories import guarded, make_baseline
 from stream.features import FeatureExtractor, Row
 from stream.given import GIVEN
 from stream.records import Chosen, Labelled
+from stream.windows import NEWEST, WINDOWS, Array, brier_scores, ranked
 
-WINDOWS = (600, 1_000, 2_500, 5_000, 10_000)
+SHORT = (600, 1_000)
+"""Windows beside WINDOWS."""
 
-COLLECT = 300
-"""Labelled records that are gathered behind an alarm, and by which windows are judged."""
+COLLECT = NEWEST
+"""Labelled records that are gathered behind an alarm."""
 
 PIECE = 64
 """Inputs after which it is seen whether a baseline is to be fitted."""
@@ -116,21 +119,19 @@ class Refitting:
         return len({label for _, label in taken}) == len(self._classes)
 
     def _window(self, extractor: FeatureExtractor) -> int:
-        """How many of the newest records to fit on: those of which the newest COLLECT were predicted best."""
+        """How many of the newest records to fit on, as the newest COLLECT of them say."""
         kept = len(self._rows)
         judged = self._newest(COLLECT)
         frame, truth = extractor.frame([row for row, _ in judged]), np.array([label for _, label in judged])
-        best, least = kept, float("inf")
-        # The largest first: a smaller window must be better, not as good.
-        for rows in (kept, *(window for window in reversed(WINDOWS) if window < kept)):
+
+        def losses(rows: int) -> Array | None:
             taken = self._newest(rows)[:-COLLECT]
             if not self._all_classes(taken):
-                continue
-            estimator = self._fitted(extractor, taken)
-            wrong = float((np.asarray(estimator.predict(frame)) != truth).mean())
-            if wrong < least:
-                best, least = rows, wrong
-        return best
+                return None
+            return brier_scores(truth, self._fitted(extractor, taken).predict_proba(frame))
+
+        shorter = sorted((window for window in (*SHORT, *WINDOWS) if window < kept), reverse=True)
+        return next((window for window, _ in ranked((kept, *shorter), losses)), kept)
 
     def _fitted(self, extractor: FeatureExtractor, taken: Sequence[tuple[Row, int]]) -> Any:
         estimator = make_baseline(self.key, self.stream)

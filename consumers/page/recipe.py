@@ -13,6 +13,7 @@ PARTS = {
     "chars": "TF-IDF of characters",
     "both": "TF-IDF of words and of characters",
     "l1": "the terms that an L1 penalty keeps",
+    "since the last alarm": "learned from the rows since the last alarm",
     "variance": "the columns that vary",
     "class_weight=balanced": "rare classes weighted up",
 }

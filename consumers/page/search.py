@@ -1,4 +1,4 @@
-"""The parts on the search: the candidates, and the curves of the chosen one."""
+"""The parts on the search: the candidates, how far back to look, and the curves of the chosen one."""
 
 from collections.abc import Sequence
 
@@ -41,6 +41,26 @@ def candidates(card: Card) -> Node | None:
     if others:
         content.append(folded(f"{count(len(others))} more", _table(others, card)))
     return part("Candidates", *content)
+
+
+def how_far_back(card: Card) -> Node | None:
+    """The ways to look back, the one that was taken first; nothing where there was no choice."""
+    if card.lookbacks is None:
+        return None
+    newest = count(card.lookbacks.newest)
+    taken = [block.name for block in card.lookbacks.judged]
+    rows: list[list[Content]] = [[way.name, count(way.rows), score(way.brier)] for way in card.lookbacks.tried]
+    return part(
+        "How far back",
+        tag(
+            "p",
+            f"The chosen recipe, fitted on what lies before the newest {newest} rows and asked about these. All rows "
+            "are taken unless another way is told to be better (95%); then it is the one with the least Brier score. "
+            "The first line is what the baseline has; it is then fitted on the newest rows too.",
+        ),
+        table(["looks back to", "fitted on", "Brier"], rows),
+        tag("p", f"Before each block of the judged rows the same was asked anew; taken were: {', '.join(taken)}."),
+    )
 
 
 def curve_part(card: Card) -> Node | None:

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 from consumers.page.axes import Axis, level, picture
 from consumers.page.figures import count, moment, per_thousand
 from consumers.page.markup import Content, Node, tag
-from stream.training.card import Card
+from stream.training.card import Card, Part
 
 ROW = 26
 """Height of a line of the pictures."""
@@ -24,18 +24,18 @@ class Span(NamedTuple):
 
 def scheme(card: Card) -> Node:
     """Who sees which rows: a line for each fold, one for the judgement and one for the baseline itself."""
-    judged, window = 1 - card.risk.rows / card.rows, card.fitted / card.rows
-    several = len(card.folds) > 1
-
-    def fit(start: float, end: float) -> Span:
-        return Span("fit", max(start, end - window), end)
-
-    drawn: list[tuple[str, list[Span]]] = [
-        (f"fold {at}" if several else "choice", [fit(*fold.fit), Span("choose", *fold.predict)])
-        for at, fold in enumerate(card.folds, 1)
+    border = 1 - card.risk.rows / card.rows
+    blocks = [block.part for block in card.lookbacks.judged] if card.lookbacks else [Part((0.0, border), (border, 1.0))]
+    lines: list[tuple[str, str, Use, list[Part]]] = [
+        ("choice", "fold", "choose", card.folds),
+        ("judgement", "block", "judge", blocks),
     ]
-    drawn.append(("judgement", [fit(0.0, judged), Span("judge", judged, 1.0)]))
-    drawn.append(("baseline", [fit(0.0, 1.0)]))
+    drawn: list[tuple[str, list[Span]]] = [
+        (f"{several} {at}" if len(parts) > 1 else name, [Span("fit", *one.fit), Span(use, *one.predict)])
+        for name, several, use, parts in lines
+        for at, one in enumerate(parts, 1)
+    ]
+    drawn.append(("baseline", [Span("fit", 1 - card.fitted / card.rows, 1.0)]))
     height = ROW * len(drawn) + 62
     x = Axis(0.0, float(card.rows), 82, 400)
     parts: list[Content] = [_uses(82)]

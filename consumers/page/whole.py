@@ -9,7 +9,7 @@ from consumers.page.loss import Loss
 from consumers.page.markup import Content, Node, name, style, tag, written
 from consumers.page.recipe import words
 from consumers.page.scores import scores
-from consumers.page.search import candidates, curve_part
+from consumers.page.search import candidates, curve_part, how_far_back
 from consumers.page.spans import dates, standing
 from consumers.page.tables import facts, figure, part
 from consumers.page.verdicts import listed, verdicts
@@ -31,7 +31,15 @@ def page(card: Card) -> str:
         tag("title", title),
         style(files(__package__).joinpath("page.css").read_text(encoding="utf-8")),
     )
-    parts = (data(card), candidates(card), curve_part(card), scores(card), inputs(card), _made(card))
+    parts = (
+        data(card),
+        candidates(card),
+        how_far_back(card),
+        curve_part(card),
+        scores(card),
+        inputs(card),
+        _made(card),
+    )
     body = tag("body", tag("main", *_first(card), *parts))
     return "<!doctype html>\n" + written(tag("html", head, body, lang="en")) + "\n"
 
@@ -44,7 +52,7 @@ def _first(card: Card) -> list[Content]:
             "header",
             tag("p", "Model card", class_="kind"),
             tag("h1", name(card.stream), " ", tag("small", "baseline ", tag("code", card.version))),
-            tag("p", f"{words(card.chosen)}.", class_="recipe"),
+            tag("p", f"{words(card.recipe)}.", class_="recipe"),
             tag("p", trained, class_="small-print"),
         ),
         *listed(verdicts(card)),
@@ -55,15 +63,15 @@ def _first(card: Card) -> list[Content]:
 def _made(card: Card) -> Node:
     """How to make it again."""
     told: dict[str, Content] = {
-        "Recipe": tag("code", card.chosen),
+        "Recipe": tag("code", card.recipe),
         "Kind of stream": card.kind,
         "Seed": str(card.seed),
         "Took": span(card.seconds),
         "Fingerprint of the data": tag("code", card.fingerprint),
         "Interval of the risk": (
             f"{card.risk.method}. It holds for rows drawn independently from what the stream is now, and says nothing "
-            "of what the stream will be. It is the recipe's, fitted on all rows but the judged ones; the baseline "
-            "itself has then learned from these too."
+            "of what the stream will be. It is the recipe's, fitted on rows before those that it answers; the baseline "
+            "itself has then learned from the judged rows too."
         ),
     }
     if card.packages:

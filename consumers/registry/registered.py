@@ -86,7 +86,7 @@ def parameters(card: Card) -> dict[str, str]:
     aim = card.aim
     chosen: dict[str, Any] = {
         "kind": card.kind,
-        "chosen": card.chosen,
+        "chosen": card.recipe,
         "scheme": card.scheme,
         "seed": card.seed,
         "threshold": card.threshold,

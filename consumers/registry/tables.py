@@ -8,7 +8,7 @@ from rich.table import Table
 
 from consumers.registry.registered import Registered
 from consumers.registry.registry import InUse
-from stream.training.card import Card
+from stream.training.card import Card, Lookbacks
 
 
 def versions_table(versions: Sequence[Registered], used: InUse) -> Table:
@@ -42,8 +42,9 @@ def _lines(one: Registered, card: Card, used: InUse) -> dict[str, str]:
         "version": one.version,
         "in use": _role(one, used),
         "added": f"{_time(one.created)}, champion then: {one.parent or 'none'}",
-        "recipe": card.chosen,
+        "recipe": card.recipe,
         "trained on": f"{card.rows:,} rows, {_range(card.first, card.last)}; fitted on the last {card.fitted:,}",
+        "how far back": "-" if card.lookbacks is None else _lookbacks(card.lookbacks),
         "classes": ", ".join(f"{name} {count / max(rows, 1):.1%}" for name, count in card.classes.items()),
         "left out": ", ".join(f"{count:,} {why}" for why, count in card.left_out.items()) or "none",
         "risk per 1,000": f"{_risk((risk.mean, risk.low, risk.high))}, {risk.method}, {risk.rows:,} rows judged",
@@ -62,6 +63,11 @@ def _lines(one: Registered, card: Card, used: InUse) -> dict[str, str]:
         "packages": ", ".join(f"{name} {version}" for name, version in card.packages.items()) or "-",
         "fingerprints": f"data {one.data[:12]}, code {one.code[:12]}, file {one.sha256[:12]}",
     }
+
+
+def _lookbacks(lookbacks: Lookbacks) -> str:
+    scores = ", ".join(f"{way.name} {way.brier:.4f}" for way in lookbacks.tried)
+    return f"{lookbacks.tried[0].name}; Brier scores of the newest {lookbacks.newest}: {scores}"
 
 
 def _role(one: Registered, used: InUse) -> str:

@@ -5,8 +5,11 @@ from typing import Any
 
 import numpy as np
 from msgspec import Struct
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
+
+from stream.windows import brier_scores
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -41,10 +44,8 @@ def calibration_error(labels: Array, probabilities: Array) -> float:
 
 
 def brier(labels: Array, probabilities: Array) -> float:
-    """The mean Brier score (1950), halved where there are two classes, so that it lies in [0, 1]."""
-    hot = np.eye(probabilities.shape[1])[labels]
-    total = float(((probabilities - hot) ** 2).sum(axis=1).mean())
-    return total / 2
+    """The mean of the rows' Brier scores."""
+    return float(brier_scores(labels, probabilities).mean())
 
 
 def sigmoid(estimator: Any, frame: Any, labels: Array) -> Any:
@@ -52,6 +53,11 @@ def sigmoid(estimator: Any, frame: Any, labels: Array) -> Any:
     everything = np.arange(len(labels))  # the estimator is fitted: there is nothing to cross-validate
     cv = [(everything, everything)]
     return CalibratedClassifierCV(FrozenEstimator(estimator), method="sigmoid", cv=cv).fit(frame, labels)
+
+
+def rising(calibrated: Any) -> bool:
+    """Whether the sigmoid of every class says the likelier where the estimator does."""
+    return all(one.a_ < 0 for inner in calibrated.calibrated_classifiers_ for one in inner.calibrators)
 
 
 def moved(calibrated: Any, estimator: Any) -> Any:
@@ -62,3 +68,36 @@ def moved(calibrated: Any, estimator: Any) -> Any:
     for inner in made.calibrated_classifiers_:
         inner.estimator = frozen
     return made
+
+
+def decisions(estimator: Any, frame: Any) -> Array:
+    """What a sigmoid is fitted on: decisions, or probabilities where there are none, of two classes the last one's."""
+    if hasattr(estimator, "decision_function"):
+        made = np.asarray(estimator.decision_function(frame))
+    else:
+        made = np.asarray(estimator.predict_proba(frame))
+        made = made[:, 1] if made.shape[1] == 2 else made
+    return made.reshape(len(made), -1)
+
+
+class Said(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Stands in for several estimators that have said this of the rows: it is asked about ``decisions`` themselves.
+
+    It is fitted already; what scikit-learn asks of one that it is to calibrate is there, and no more.
+    """
+
+    def __init__(self, classes: int) -> None:
+        self.classes = classes
+        self.classes_ = np.arange(classes)
+
+    def fit(self, made: Array, labels: Array) -> "Said":
+        """Nothing to learn."""
+        return self
+
+    def predict(self, made: Array) -> Array:
+        """The class that is decided for."""
+        return made.argmax(axis=1) if made.shape[1] > 1 else (made[:, 0] > 0).astype(int)
+
+    def decision_function(self, made: Array) -> Array:
+        """The same; of two classes as scikit-learn has them."""
+        return made if made.shape[1] > 1 else made[:, 0]

@@ -10,6 +10,9 @@ from stream.training.keeping import Eliminated
 from stream.training.reference import Reference
 from stream.training.risk import Risk
 
+ALL_ROWS = "all rows"
+"""The way to look back that is taken unless another does better."""
+
 
 class Tried(Struct, frozen=True):
     """A candidate, and its risks on the rows it was fitted on and on those it was chosen by."""
@@ -19,6 +22,40 @@ class Tried(Struct, frozen=True):
     train_risk: float
     validation_risk: float
     brier: float
+
+
+class Part(Struct, frozen=True):
+    """A fold's rows, as shares of all from the oldest on: those that fit, and those that are then predicted."""
+
+    fit: tuple[float, float]
+    predict: tuple[float, float]
+
+
+class Looked(Struct, frozen=True):
+    """A way to look back: the rows that it fits, and its Brier score on the newest rows when these did not fit."""
+
+    name: str
+    rows: int
+    brier: float
+
+
+class Ahead(Struct, frozen=True):
+    """A block of the judged rows, and the way to look back that was taken for the fit on rows before it."""
+
+    name: str
+    part: Part
+
+
+class Lookbacks(Struct, frozen=True):
+    """How the baseline came to look back so far.
+
+    ``tried``: first the way that was taken, then the others, the best first, by the ``newest`` so many rows.
+    ``judged``: each block of the judged rows, for which the newest rows before it decided.
+    """
+
+    newest: int
+    tried: list[Looked]
+    judged: list[Ahead]
 
 
 class Calibration(Struct, frozen=True):
@@ -36,21 +73,16 @@ class Calibration(Struct, frozen=True):
     bins_after: list[Bin]
 
 
-class Part(Struct, frozen=True):
-    """A fold's rows, as shares of all from the oldest on: those that fit, and those that are then predicted."""
-
-    fit: tuple[float, float]
-    predict: tuple[float, float]
-
-
 class Card(Struct, frozen=True, kw_only=True):
     """All that is known of a trained baseline.
 
-    ``risk`` is the procedure's: of the chosen settings fitted on all rows but the judged ones. The baseline itself is
-    then fitted on these too. ``absolute``: whether enough rows were judged for absolute rot to be measured against it.
+    ``risk`` is the procedure's: of the chosen recipe fitted on the rows before each block of the judged ones, as far
+    back as the newest of them said. The baseline itself is then fitted on the judged ones too. ``absolute``: whether
+    enough rows were judged for absolute rot to be measured against it.
     ``folds`` is empty where rows were drawn without order (a k-fold). ``features`` are the stream's, ``kept`` the
     columns that the chosen candidate uses. ``fitted``: rows that the baseline itself has learned from.
     A baseline that was trained elsewhere has no recipe, folds, reading, or comparison.
+    ``lookbacks``: None where there was no choice but all rows.
     ``flagged``: the share of the judged rows that were called positive, where the aim is a budget of alerts.
     ``against_plain``: mean and 95% interval of the plain candidate's losses less the chosen one's, on the judged rows.
     """
@@ -80,6 +112,7 @@ class Card(Struct, frozen=True, kw_only=True):
     leaks: list[str]
     calibration: Calibration
     tried: list[Tried]
+    lookbacks: Lookbacks | None
     cut_short: bool
     learning_curve: list[Point]
     stopping_curve: list[float]
@@ -90,3 +123,9 @@ class Card(Struct, frozen=True, kw_only=True):
     packages: dict[str, str]
     seed: int
     seconds: float
+
+    @property
+    def recipe(self) -> str:
+        """The chosen candidate, with how far back it looks where that is not all rows."""
+        back = self.lookbacks.tried[0].name if self.lookbacks else ALL_ROWS
+        return self.chosen if back == ALL_ROWS else f"{self.chosen}, {back}"

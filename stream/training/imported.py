@@ -83,6 +83,7 @@ def judge_imported(
         ),
         calibration=Calibration(False, error, error, score, score, bins, bins),
         tried=[],
+        lookbacks=None,
         cut_short=False,
         learning_curve=[],
         stopping_curve=[],

@@ -1,8 +1,7 @@
-"""What the chosen settings are worth on rows that nobody has looked at, and the baseline that is then made with them.
+"""What the chosen recipe is worth on rows that nobody has looked at, and the baseline that is then made with it.
 
-Three fits of one recipe, each on more rows: on what comes before the last quarter of the rows that chose (that quarter
-tells whether to calibrate, and the threshold), on all of them (the judged rows tell what that is worth), and on
-everything, the judged rows included: that is the baseline.
+Going forward over the judged rows tells what the recipe is worth. Then everything fits, the judged rows included, as
+far back as the newest rows say: that is the baseline, with the threshold and the sigmoid that the judged rows set.
 """
 
 from typing import Any
@@ -13,25 +12,27 @@ from msgspec import Struct
 from stream.config import Features
 from stream.errors import TrainingError
 from stream.training.aims import Aim
-from stream.training.calibration import brier, calibration_error, moved, reliability, sigmoid
-from stream.training.card import Calibration
-from stream.training.scores import Array, answers, positive, probabilities
-from stream.training.splits import Plan
-from stream.training.trials import Trial, Trials
-
-SETS = 4
-"""One in so many of the rows that chose, the newest, sets the threshold and the sigmoid."""
+from stream.training.calibration import Said, brier, calibration_error, moved, reliability
+from stream.training.card import Ahead, Calibration, Lookbacks, Looked, Part
+from stream.training.forward import Block, Going, fitted_sigmoid
+from stream.training.lookback import Lookback, Looks
+from stream.training.scores import Array, positive
+from stream.training.search import Budget
+from stream.training.trials import Trial, Trials, newest
+from stream.windows import NEWEST
 
 
 class Judged(Struct):
-    """The baseline's estimator, the columns that it uses, and how its recipe did on the judged rows.
+    """The baseline's estimator, how many rows it learned from, the columns that it uses, and how its recipe did.
 
     ``threshold`` is the baseline's, set by the judged rows; these were judged with one that older rows had set.
     ``losses``, ``plain`` and ``trivial`` are of each judged row: the recipe's, the plain candidate's, and those of the
     best answer that is the same for all rows. ``flagged``: those that were called positive. ``scores``: theirs.
+    ``lookbacks``: None where there was none to choose.
     """
 
     estimator: Any
+    fitted: int
     kept: list[str]
     threshold: float
     losses: Array
@@ -40,35 +41,45 @@ class Judged(Struct):
     flagged: Array
     scores: Array
     calibration: Calibration
+    lookbacks: Lookbacks | None
 
 
-def judge(trials: Trials, made: Plan, chosen: Trial, plain: Trial, aim: Aim) -> Judged:
-    """Judge the chosen candidate beside the plain one, and fit it on all rows."""
-    data = trials.data
-    judged, truth = data.frame.iloc[made.judge], data.labels[made.judge]
-    ours = _Recipe(trials, made, chosen, aim)
-    theirs = ours if plain is chosen else _Recipe(trials, made, plain, aim)
-    answered = answers(ours.probabilities(judged), ours.threshold)
-    before = probabilities(ours.second, judged)
-    after = before if ours.behind is None else moved(ours.behind, ours.second).predict_proba(judged)
-
-    last = trials.fit(chosen.candidate, np.arange(len(data.labels)), chosen.iterations)
-    estimator, scores = last, ours.probabilities(judged)
-    if ours.used:
-        newer = _sigmoid(ours.second, judged, truth, data.classes)
-        newer = ours.behind if newer is None else newer
-        estimator, scores = moved(newer, last), moved(newer, ours.second).predict_proba(judged)
+def judge(trials: Trials, looks: Looks, plain: Trial, aim: Aim, budget: Budget) -> Judged:
+    """Judge the candidate of ``looks`` beside the plain one, and fit it on all rows."""
+    data, chosen, rows = trials.data, looks.trial, len(looks.rows)
+    truth = data.labels[trials.plan.judge]
+    blocks = Going(trials, looks, plain, aim).forward(budget)
+    made, before, after, answered, theirs = (
+        np.concatenate([getattr(block, name) for block in blocks])
+        for name in ("decisions", "probabilities", "calibrated", "answered", "plain")
+    )
+    ways = looks.choose(rows)
+    candidate = ways[0][0].of(chosen.candidate)
+    last = trials.fit(candidate, np.arange(rows), chosen.iterations)
+    estimator, scores = last, before
+    used = blocks[-1].used or not hasattr(last, "predict_proba")
+    if used:
+        said = Said(data.classes)
+        newer = fitted_sigmoid(said, made, truth, data.classes)
+        newer = blocks[-1].sigmoid if newer is None else newer
+        if newer is None:
+            raise TrainingError(
+                f"{candidate} needs a sigmoid for its probabilities, and the {len(truth)} judged rows allow none: they "
+                "lack a class, or it answers them the wrong way round; take more rows"
+            )
+        estimator, scores = moved(newer, last), moved(newer, said).predict_proba(made)
     return Judged(
         estimator,
+        len(newest(candidate, looks.rows, 1.0)),
         _columns(last, data.features),
         aim.threshold(truth, positive(scores)),
         aim.losses(truth, answered),
-        aim.losses(truth, answers(theirs.probabilities(judged), theirs.threshold)),
+        aim.losses(truth, theirs),
         aim.trivial(truth, data.classes),
         answered == 1,
         positive(scores),
         Calibration(
-            ours.used,
+            used,
             calibration_error(truth, before),
             calibration_error(truth, after),
             brier(truth, before),
@@ -76,53 +87,17 @@ def judge(trials: Trials, made: Plan, chosen: Trial, plain: Trial, aim: Aim) -> 
             reliability(truth, before),
             reliability(truth, after),
         ),
+        None if len(ways) == 1 else _lookbacks(ways, blocks, rows),
     )
 
 
-class _Recipe:
-    """A candidate fitted on the rows that chose: its estimator, the sigmoid behind it, and its threshold.
-
-    The newest quarter of these rows sets sigmoid and threshold for an estimator that has not seen them; then the
-    candidate is fitted on all of them.
-    """
-
-    def __init__(self, trials: Trials, made: Plan, trial: Trial, aim: Aim) -> None:
-        border = len(made.chosen_on) - max(1, len(made.chosen_on) // SETS)
-        data, setting = trials.data, made.chosen_on[border:]
-        asked, told = data.frame.iloc[setting], data.labels[setting]
-        first = trials.fit(trial.candidate, made.chosen_on[:border], trial.iterations)
-        self.behind = _sigmoid(first, asked, told, data.classes)
-        if self.behind is None and not hasattr(first, "predict_proba"):
-            raise TrainingError(
-                f"{trial.candidate} needs a sigmoid for its probabilities, and the {len(told)} rows that set it lack "
-                "one of the classes: take more rows"
-            )
-        self.used = self.behind is not None and _calibrates(first, asked, told)
-        set_by = self.behind if self.used else first
-        self.threshold = aim.threshold(told, positive(probabilities(set_by, asked)))
-        self.second = trials.fit(trial.candidate, made.chosen_on, trial.iterations)
-
-    def probabilities(self, rows: Any) -> Array:
-        """What it says of rows that it has not seen."""
-        return probabilities(moved(self.behind, self.second) if self.used else self.second, rows)
-
-
-def _sigmoid(estimator: Any, rows: Any, labels: Array, classes: int) -> Any:
-    """The estimator behind a sigmoid; None where the rows lack a class."""
-    return sigmoid(estimator, rows, labels) if len(np.unique(labels)) == classes else None
-
-
-def _calibrates(first: Any, asked: Any, told: Array) -> bool:
-    """Whether a sigmoid fitted on the older half of the rows makes the newer half's probabilities better.
-
-    What gives no probabilities of its own always gets one.
-    """
-    if not hasattr(first, "predict_proba"):
-        return True
-    half = len(told) // 2
-    made = _sigmoid(first, asked.iloc[:half], told[:half], len(first.classes_))
-    newer, truth = asked.iloc[half:], told[half:]
-    return made is not None and brier(truth, made.predict_proba(newer)) < brier(truth, probabilities(first, newer))
+def _lookbacks(ways: list[tuple[Lookback, float]], blocks: list[Block], rows: int) -> Lookbacks:
+    judged = []
+    for block in blocks:
+        first = block.begin - block.back.window if block.back.window else 0
+        at = Part((first / rows, block.begin / rows), (block.begin / rows, block.end / rows))
+        judged.append(Ahead(block.back.name, at))
+    return Lookbacks(NEWEST, [Looked(way.name, way.window or rows, score) for way, score in ways], judged)
 
 
 def _columns(estimator: Any, features: Features) -> list[str]:

@@ -1,14 +1,13 @@
 """Choosing among candidates by successive halving (Jamieson and Talwalkar 2016), within a budget of seconds.
 
-First the recipe: all candidates on a small newest share of the rows, the better third of them on more, and so on up
-to all rows. Then how far back to look, for the best recipes. The rows that judge are never looked at.
+All candidates on a small newest share of the rows, the better third of them on more, and so on up to all rows. The rows
+that judge are never looked at.
 """
 
 import math
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from stream.errors import TrainingError
 from stream.training.families import Candidate
@@ -21,19 +20,13 @@ KEEPS = 3
 LEAST_ROUND = 1_000
 """A round on fewer rows than this says too little."""
 
-BEST = 3
-"""So many recipes are tried with every window."""
-
 RECIPES = 0.7
-"""The share of the budget after which no further recipe is tried."""
+"""The share of the budget after which no further recipe is tried: the rest is for how far back to look."""
 
 BLOCK = 9
 """Candidates that are put in order of their numbers at a time: of a whole round one kind would be left to the end."""
 
 KINDS = ("", "words", "chars", "both")
-
-WINDOWS = (2_500, 5_000, 10_000)
-HALF_LIVES = (2_500, 10_000)
 
 
 class Budget(Struct, frozen=True):
@@ -74,12 +67,8 @@ def search(trials: Trials, found: Sequence[Candidate], budget: Budget, told: Tol
     """
     rows = len(trials.plan.folds[-1].fit)
     shares = rounds(rows) if trials.plan.scheme == "split" else [1.0]
-    windows = [Candidate("", window=w) for w in WINDOWS if w < rows]
-    windows += [Candidate("", half_life=h) for h in HALF_LIVES if h < rows]
-    if trials.plan.scheme == "k-fold":
-        windows = []  # rows without an order have no newest
     counts = [max(1, math.ceil(len(found) / KEEPS**number)) for number in range(len(shares))]
-    at_work = _Search(trials, budget, told, sum(counts) + len(windows) * BEST)
+    at_work = _Search(trials, budget, told, sum(counts))
     plain = found[0]
     at_work.attempt(plain, 1.0)
     if plain not in at_work.done:
@@ -93,9 +82,6 @@ def search(trials: Trials, found: Sequence[Candidate], budget: Budget, told: Tol
     for number, (share, count) in enumerate(zip(shares, counts, strict=True), 1):
         # Each round has its part of the budget: one that is cut short must not leave the fuller ones without any.
         left = at_work.go(sorted(left, key=at_work.rank)[:count], share, RECIPES * number / len(shares))
-    for base in sorted(at_work.full(), key=lambda trial: (trial.risk, trial.brier))[:BEST]:
-        back = [replace(base.candidate, window=w.window, half_life=w.half_life) for w in windows]
-        at_work.go(back, 1.0, 1.0)
     return Searched(
         choose(at_work.full(), at_work.done[plain]), at_work.done[plain], list(at_work.done.values()), at_work.cut_short
     )

@@ -16,6 +16,7 @@ from stream.training.diagnosis import Point, Scale, leaks, read
 from stream.training.families import candidates
 from stream.training.judging import judge
 from stream.training.keeping import LOOKED_AT, Eliminated, eliminate
+from stream.training.lookback import Looks
 from stream.training.reference import reference
 from stream.training.risk import LEAST_JUDGED, difference, risk
 from stream.training.scores import Array
@@ -30,7 +31,7 @@ CURVE = (0.125, 0.25, 0.5)
 class Order(Struct, frozen=True):
     """What to train: for which aim, by which scheme, with which seed.
 
-    ``classes``: of two the positive one is the last.
+    ``classes``: of two the positive one is the last. ``alarmed``: when the last alarm was, seconds since the epoch.
     """
 
     stream: str
@@ -39,6 +40,7 @@ class Order(Struct, frozen=True):
     aim: Aim = Aim()
     scheme: Scheme = "auto"
     seed: int = 1
+    alarmed: float | None = None
 
 
 class Trained(Struct):
@@ -68,7 +70,11 @@ def train(
     recipes = candidates(data.features, len(made.folds[-1].fit), order.seed)
     found = search(trials, recipes, budget, told)
     chosen = found.chosen
-    judged = judge(trials, made, chosen, found.plain, order.aim)
+    alarmed = None
+    if times is not None and order.alarmed is not None:
+        alarmed = int(np.searchsorted(times, order.alarmed))
+    looks = Looks(trials, chosen, np.concatenate([made.chosen_on, made.judge]), alarmed)
+    judged = judge(trials, looks, found.plain, order.aim, budget)
     artifact = dump(judged.estimator)
     baseline = load(artifact, order.kind, version(judged.estimator))
     curve = [
@@ -92,7 +98,7 @@ def train(
         scheme=made.scheme,
         folds=_parts(made, rows),
         rows=rows,
-        fitted=chosen.candidate.window or rows,
+        fitted=judged.fitted,
         first=None if times is None else float(times[0]),
         last=None if times is None else float(times[-1]),
         classes={name: int((data.labels == index).sum()) for index, name in enumerate(order.classes)},
@@ -111,6 +117,7 @@ def train(
             Tried(str(t.candidate), t.rows, t.train_risk, t.risk, t.brier)
             for t in sorted(found.trials, key=lambda t: (-t.share, t.risk, t.brier))
         ],
+        lookbacks=judged.lookbacks,
         cut_short=found.cut_short,
         learning_curve=curve,
         stopping_curve=chosen.curve,

@@ -102,6 +102,10 @@ class Trials:
             parts[-1].curve,
         )
 
+    def enough(self, at: Array) -> bool:
+        """Whether these rows are enough to fit on, and hold every class."""
+        return len(at) >= LEAST_ROWS and len(np.unique(self.data.labels[at])) == self.data.classes
+
     def fit(self, candidate: Candidate, rows: Array, iterations: int = 0) -> Pipeline:
         """The candidate's estimator over the frame, fitted on its part of these rows."""
         at = newest(candidate, rows, 1.0)
@@ -117,7 +121,7 @@ class Trials:
     def _part(self, candidate: Candidate, fold: Fold, share: float) -> "_Part | None":
         at = newest(candidate, fold.fit, share)
         labels, asked = self.data.labels[at], self.data.labels[fold.predict]
-        if len(at) < LEAST_ROWS or len(np.unique(labels)) < self.data.classes:
+        if not self.enough(at):
             return None
         made = self._numbers(candidate, at, fold.predict)
         width, iterations = made.fitted.shape[1], 0

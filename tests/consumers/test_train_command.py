@@ -72,9 +72,22 @@ def test_a_range_of_time_and_the_newest_rows_of_it(rotwatch):
     assert (card.rows, card.first, card.last) == (150, 1.7e9 + 150, 1.7e9 + 299)
 
 
+@pytest.mark.usefixtures("shop")
+def test_the_rows_since_an_alarm_are_tried(rotwatch):
+    # 1.7e9 is 2023-11-14T22:13:20Z; of 400 rows a second apart 350 lie behind the alarm, and the newest 300 judge
+    words = ["train", "events.jsonl", "--stream", "shop", "--budget", "1s"]
+    assert rotwatch(*words, "--alarm", "2023-11-14T22:14:10Z")[0] == 0
+    assert rotwatch(*words)[0] == 0
+    registry = Registry(settings().registry)
+    with_alarm, without = (registry.card(version) for version in registry.versions("shop"))
+    assert {way.name for way in with_alarm.lookbacks.tried} == {"all rows", "since the last alarm"}
+    assert without.lookbacks is None
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["events.jsonl", "--alarm", "today"], "--alarm = 'today': must be a date and time such as"),
         (
             ["events.jsonl", "--since", "2030-01-01"],
             "0 labelled rows are too few to train on: 30 at least; 400 lie outside",

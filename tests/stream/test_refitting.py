@@ -62,7 +62,7 @@ def test_a_baseline_is_fitted_every_so_many_labels_on_the_newest_rows():
 
 
 def test_how_far_back_it_looks_is_decided_by_the_newest_records(monkeypatch):
-    monkeypatch.setattr("stream.refitting.WINDOWS", (400, 800))
+    monkeypatch.setattr("stream.refitting.SHORT", (400, 800))
     made = chain("periodic:850", msgspec.structs.replace(STREAM, training=Training(rows=100_000)))
     made.feed(list(life(1_900)))
     calm, turned = made.refitting.done

@@ -12,7 +12,7 @@ from stream.config import Features
 from stream.records import Histogram
 from stream.training.aims import Aim
 from stream.training.calibration import Bin
-from stream.training.card import Calibration, Card, Part, Tried
+from stream.training.card import Ahead, Calibration, Card, Lookbacks, Looked, Part, Tried
 from stream.training.diagnosis import Point, Reading
 from stream.training.keeping import Eliminated
 from stream.training.reference import Reference
@@ -138,6 +138,15 @@ cards = st.builds(
     leaks=st.lists(words, max_size=2),
     calibration=st.builds(Calibration, st.booleans(), shares, shares, shares, shares, bins, bins),
     tried=st.lists(st.builds(Tried, words, whole, shares, shares, shares), max_size=4),
+    lookbacks=st.one_of(
+        st.none(),
+        st.builds(
+            Lookbacks,
+            whole,
+            st.lists(st.builds(Looked, words, whole, shares), min_size=1, max_size=4),
+            st.lists(st.builds(Ahead, words, st.builds(Part, spans, spans)), min_size=1, max_size=4),
+        ),
+    ),
     cut_short=st.booleans(),
     learning_curve=st.lists(st.builds(Point, whole, shares, shares), max_size=5),
     stopping_curve=st.lists(st.floats(0, 1e9), max_size=80),

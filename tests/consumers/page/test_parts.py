@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from stream.records import Histogram
 from stream.training.aims import Aim
-from stream.training.card import Tried
+from stream.training.card import Ahead, Lookbacks, Looked, Part, Tried
 from stream.training.diagnosis import Point
 from stream.training.reference import Reference
 from tests.consumers.page.reading import height, part, picture, rows, shown, titles, verdict
@@ -37,7 +37,7 @@ def test_who_sees_which_rows_is_drawn(text):
 
 def test_a_window_is_drawn_as_the_rows_that_it_looks_back_to(text):
     drawn = picture(shown(replace(text, fitted=1_000)), "Which rows fit, choose and judge")
-    assert "choice: rows 561 to 1,560 fit" in drawn.text
+    assert "choice: rows 1 to 1,560 fit" in drawn.text  # the recipe was chosen by all rows
     assert "baseline: rows 1,601 to 2,600 fit" in drawn.text
 
 
@@ -56,6 +56,22 @@ def test_candidates_are_listed_with_the_chosen_and_the_plain_one_marked(table):
     assert rows(first)[25] == ["c35plain", "36", "1,200", "35", "70", "0.3500"]
     assert found.one("details").one("summary").text == "14 more"
     assert [row[0] for row in rows(others)] == [f"c{at}" for at in range(25, 40) if at != 35]
+
+
+def test_the_ways_to_look_back_are_listed_with_the_one_that_was_taken_first(table):
+    tried = [Looked("since the last alarm", 812, 0.0612), Looked("all rows", 2_000, 0.25)]
+    judged = [Ahead("all rows", Part((0.0, 0.8), (0.8, 0.9))), Ahead("newest 500", Part((0.65, 0.9), (0.9, 1.0)))]
+    root = shown(replace(table, lookbacks=Lookbacks(300, tried, judged), chosen="logistic, C=10.0", fitted=812))
+    found = part(root, "How far back")
+    assert rows(found.one("table")) == [["since the last alarm", "812", "0.0612"], ["all rows", "2,000", "0.2500"]]
+    assert "taken were: all rows, newest 500" in found.text
+    assert "learned from the rows since the last alarm." in root.one("header").one("p", "recipe").text
+    drawn = picture(root, "Which rows fit, choose and judge")
+    assert "block 2: rows 1,301 to 1,800 fit, rows 1,801 to 2,000 judge; baseline: rows 1,189 to 2,000" in drawn.text
+
+
+def test_where_there_was_no_choice_how_far_to_look_back_nothing_is_said_of_it(table):
+    assert "How far back" not in shown(table).text
 
 
 def test_the_learning_curve_has_its_points_where_the_card_says(table):

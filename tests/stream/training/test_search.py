@@ -10,7 +10,7 @@ from stream.training.aims import Aim
 from stream.training.families import PLAIN, Candidate, candidates
 from stream.training.search import Budget, choose, rounds, search
 from stream.training.splits import plan
-from stream.training.trials import Data, Trial, Trials, newest
+from stream.training.trials import Trial, Trials, newest
 from tests.stream.training.tables import linear
 
 
@@ -93,16 +93,6 @@ def test_a_budget_that_is_used_up_leaves_the_plain_candidate():
     assert found.cut_short
     assert [t.candidate for t in found.trials] == [PLAIN]
     assert found.chosen is found.plain
-
-
-def test_a_stream_that_has_turned_round_is_learned_from_its_newest_rows():
-    data = linear(12_000, noise=0.02)
-    labels = data.labels.copy()
-    labels[:4_000] = 1 - labels[:4_000]  # the fit part's first half is of another world
-    turned = Data(data.frame, labels, 2, data.features)
-    found = search(Trials(turned, plan(12_000), Aim(), 1), [PLAIN], unlimited())
-    assert found.chosen.candidate.window == 2_500
-    assert found.chosen.risk < 0.1 < found.plain.risk
 
 
 def test_the_newest_rows_are_taken():
