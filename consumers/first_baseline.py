@@ -12,7 +12,7 @@ from consumers.kafka.client import connection
 from consumers.kafka.training_log import TrainingLog
 from consumers.registry.registry import Registry
 from consumers.training import Wanted, register, run
-from stream.errors import SettingError, TrainingError, Unavailable
+from stream.errors import RegistryError, SettingError, TrainingError, Unavailable
 
 log = structlog.get_logger()
 
@@ -26,18 +26,18 @@ MORE = 1.05
 def train_first(wanted: Wanted, console: Console, progress: Console) -> None:
     """Wait for the labels, train, and have the baseline in use; where there is a champion, nothing is to be done.
 
-    Bears a broker that does not answer, and rows that cannot be trained on yet. Raises RegistryError and SettingError.
+    Bears a broker or a registry that does not answer, and rows that cannot be trained on yet. Raises SettingError.
     """
     key, least = f"streams.{wanted.name}.warm_up", wanted.stream.warm_up
     if not least:
         raise SettingError(key, least, "above 0: so many labelled events make the first baseline")
     registry, told, needed = Registry(wanted.settings.registry), "", float(least)
     while True:
-        champion = registry.numbers(wanted.name)[0] if registry.made else None
-        if champion is not None:
-            console.print(f"{wanted.name} has a champion, version {champion}", highlight=False)
-            return None
         try:
+            champion = registry.numbers(wanted.name)[0] if registry.made else None
+            if champion is not None:
+                console.print(f"{wanted.name} has a champion, version {champion}", highlight=False)
+                return None
             # Transactions' marks, corrections and repetitions are among them: how many rows there are, gathering tells.
             there = TrainingLog(
                 connection(wanted.settings.kafka, "rotwatch-training"), wanted.name, wanted.stream
@@ -46,7 +46,7 @@ def train_first(wanted: Wanted, console: Console, progress: Console) -> None:
             if there >= needed:
                 needed = there * MORE
                 return register(wanted, run(wanted, progress, least), console, first=True)
-        except (TrainingError, Unavailable) as error:
+        except (TrainingError, Unavailable, RegistryError) as error:
             reason = str(error)
         if reason != told:
             log.info("no first baseline yet", reason=reason)

@@ -1,5 +1,6 @@
 """``rotwatch models list | show | compare | promote | rollback | drop``: the registered baselines of a stream."""
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,7 +9,12 @@ from consumers.commands import Config, StreamName
 from stream.errors import SettingError
 
 if TYPE_CHECKING:  # the registry brings the training's libraries, for which --help does not wait
+    from rich.table import Table
+
     from consumers.registry.registry import InUse, Registry
+
+PIPE = 250
+"""Columns of a table that goes into a pipe or a file."""
 
 app = typer.Typer(help="Look after a stream's registered baselines.", no_args_is_help=True)
 
@@ -20,13 +26,11 @@ Over = Annotated[
 @app.command("list")
 def list_versions(stream: StreamName, config: Config = None) -> None:
     """List a stream's versions, the newest first, with their risk on the rows that judged them."""
-    from rich.console import Console
-
     from consumers.registry.tables import versions_table
 
     registry = _registry(stream, config)
     versions, used = registry.versions(stream), registry.in_use(stream)
-    Console().print(versions_table(versions, used))
+    _print(versions_table(versions, used))
     typer.echo(f"{len(versions):,} versions of {stream} in {registry.place.uri}")
 
 
@@ -111,9 +115,17 @@ def _champion(stream: str, used: "InUse") -> int:
 
 
 def _print_cards(registry: "Registry", stream: str, numbers: list[int], used: "InUse") -> None:
-    from rich.console import Console
-
     from consumers.registry.tables import cards_table
 
     versions = [registry.version(stream, number) for number in numbers]
-    Console().print(cards_table([(one, registry.card(one)) for one in versions], used))
+    _print(cards_table([(one, registry.card(one)) for one in versions], used))
+
+
+def _print(table: "Table") -> None:
+    """Print a table; whoever is not a terminal has room for all of it."""
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console = Console(width=PIPE)
+    console.print(table)

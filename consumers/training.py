@@ -110,7 +110,7 @@ def register(wanted: Wanted, trained: Trained, console: Console, *, first: bool 
 
     registry, card = Registry(wanted.settings.registry), trained.card
     made = registry.add(wanted.name, trained.artifact, card, page(card))
-    champion = first and card.risk.mean < card.trivial_risk
+    champion = first and card.risk.mean < card.trivial_risk and registry.numbers(wanted.name)[0] is None
     if champion:
         registry.promote(wanted.name, made.number, over=None)
     else:

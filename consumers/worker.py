@@ -36,7 +36,7 @@ from stream.errors import (
     TransportError,
     Unavailable,
 )
-from stream.records import Outputs
+from stream.records import Outputs, Swap
 from stream.snapshot import pack, unpack
 
 log = structlog.get_logger()
@@ -123,7 +123,8 @@ class Worker:
     def _follow(self) -> None:
         """Swap baselines where the registry names others; all that has been cut has been fed by now."""
         if self.following is not None:
-            for task in list(self.tasks):
+            # A swap whose commit failed must not be all that is tried: what has come goes first.
+            for task in [task for task in self.tasks if task not in self.retries.failures]:
                 self._guarded(task, partial(self._swap, task, self.following))
 
     def _swap(self, task: str, following: Following) -> None:
@@ -217,7 +218,7 @@ class Worker:
         started = time.perf_counter()
         outputs = running.task.feed(batch.inputs)
         seconds = time.perf_counter() - started
-        if not of_time(batch):
+        if not of_time(batch) and not isinstance(batch.inputs[0], Swap):
             # Known even if the commit comes too late: the next batch must not be as large again.
             self.pace.took(len(batch.inputs), seconds)
             if seconds > LONG:

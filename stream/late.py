@@ -4,7 +4,7 @@ A fresh challenger would have to wait for new events to grow old before anything
 too: as test-before-learn asks, only events whose label has not come, or that are newer than all that it was trained on.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -59,8 +59,9 @@ class Lates:
         scores: dict[int, Shadow] = {}
         for begin in range(0, len(fair), PART):
             numbers, rows = zip(*fair[begin : begin + PART], strict=True)
-            for number, score in zip(numbers, shadow.baseline.score(extractor.frame(rows)), strict=True):
-                scores[number] = Shadow(score, answers.answer(score, shadow.threshold))
+            for number, score in zip(numbers, shadow.attempt(extractor.frame(rows)), strict=True):
+                if score is not None:
+                    scores[number] = Shadow(score, answers.answer(score, shadow.threshold))
         if scores:
             self._kept.append(Late(name, chosen.version, max(scores) + 1, scores))
 
@@ -68,9 +69,13 @@ class Lates:
         """What the baselines not in use have said of an event, when it came or while it waited."""
         said = entry.prediction.shadows
         for late in self._kept:
-            if entry.number in late.scores:
+            if entry.number < late.before and entry.number in late.scores:
                 said = {**said, late.version: late.scores[entry.number]}
         return said
+
+    def keep(self, versions: Collection[str]) -> None:
+        """Drop what other baselines than these have said: nobody asks for it any more."""
+        self._kept = [late for late in self._kept if late.version in versions]
 
     def forget(self, join: LabelJoin) -> None:
         """Drop what is of no event that is remembered."""

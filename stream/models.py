@@ -6,6 +6,7 @@ from functools import partial
 from itertools import repeat
 from typing import Any
 
+import pandas as pd
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -32,6 +33,19 @@ class Frozen(Struct, frozen=True):
     baseline: Baseline
     artifact: bytes
     threshold: float
+
+    def attempt(self, frame: pd.DataFrame) -> Sequence[Score]:
+        """The scores of rows, None of those that it breaks on: who only watches must not stop who serves."""
+        try:
+            return self.baseline.score(frame)
+        except Exception:  # noqa: BLE001 - whatever a baseline raises
+            return [self._attempt(frame.iloc[at : at + 1]) for at in range(len(frame))]
+
+    def _attempt(self, row: pd.DataFrame) -> Score:
+        try:
+            return self.baseline.score(row)[0]
+        except Exception:  # noqa: BLE001 - as above
+            return None
 
 
 class Models(Struct):
@@ -167,8 +181,11 @@ class Models(Struct):
         scores = [] if frozen is None else frozen.score(frame)
         if not self.shadows:
             return scores, repeat(NONE)
-        each = zip(*(shadow.baseline.score(frame) for shadow in self.shadows.values()), strict=True)
-        return scores, [dict(zip(self.shadows, of_row, strict=True)) for of_row in each]
+        each = zip(*(shadow.attempt(frame) for shadow in self.shadows.values()), strict=True)
+        return scores, [
+            {version: score for version, score in zip(self.shadows, of_row, strict=True) if score is not None}
+            for of_row in each
+        ]
 
     def _ready_given(self, extractor: FeatureExtractor, events: Sequence[Event]) -> Iterator[Ready | RecordError]:
         online, baseline = self.online, self.baseline

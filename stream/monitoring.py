@@ -19,7 +19,7 @@ from stream.records import Alarm, DeadLetter, Input, Labelled, Lost, Outputs, Sk
 from stream.skips import Skips
 from stream.snapshot import Snapshot
 
-SCHEMA = 2
+SCHEMA = 3
 
 HALF_LIFE = 500
 """Labelled events after which a loss weighs half in the means that a verdict compares."""
@@ -99,6 +99,7 @@ class MonitoringTask:
         self.watches = {"baseline": Watch(), "online": Watch()}
         self.version: str | None = None
         self.past: list[str | None] = []
+        self.last = 0.0
         self.counts = MonitorCounts()
         self.skips = Skips()
         self.clock = 0.0
@@ -158,15 +159,20 @@ class MonitoringTask:
         out.alarms.append(alarm)
 
     def _of_this_version(self, record: Labelled) -> bool:
-        """Whether a record counts for the baseline in use; the first one of a new version begins everything anew."""
+        """Whether a record counts for the baseline in use; the first one of a new version begins everything anew.
+
+        So does a former version that is in use again, as after a rollback: of an event later than the last one of the
+        version in between. What else comes of a former version was only labelled late.
+        """
         version = record.baseline_version
         if version != self.version:
-            if version in self.past:
+            if version in self.past and record.time <= self.last:
                 return False
-            self.past = [*self.past, self.version][-MOST_PAST:]
+            self.past = [*[one for one in self.past if one != version], self.version][-MOST_PAST:]
             self.version = version
             self.watches = {"baseline": Watch(), "online": Watch()}
             self.alarmed = None
+        self.last = record.time
         # The gap compares the models on the same events: one that the baseline did not score is none of them.
         return version is None or record.baseline_label is not None
 
@@ -211,7 +217,9 @@ class MonitoringTask:
         schema, *parts = pickle.loads(body)  # noqa: S301 - authenticated by whoever stores it: consumers/seal.py
         if schema != SCHEMA:
             raise StateError(f"the monitor's state has schema {schema}, this version reads {SCHEMA}")
-        self.watches, self.version, self.past, counts, self.skips, self.clock, self.alarms, self.alarmed = parts
+        self.watches, self.version, self.past, self.last, counts, self.skips, self.clock, self.alarms, self.alarmed = (
+            parts
+        )
         self.counts = MonitorCounts(*counts)
 
     def digest(self) -> str:
@@ -220,5 +228,5 @@ class MonitoringTask:
 
     def _state(self) -> tuple[Any, ...]:
         counts = astuple(self.counts)
-        parts = (self.watches, self.version, self.past, counts, self.skips, self.clock, self.alarms, self.alarmed)
-        return (SCHEMA, *parts)
+        of_version = (self.watches, self.version, self.past, self.last)
+        return (SCHEMA, *of_version, counts, self.skips, self.clock, self.alarms, self.alarmed)

@@ -117,6 +117,7 @@ class ScoringTask:
         self.inputs.swaps += 1
         if self.models.baseline_version != before:
             self.models.attempt(self._extractor, [e.row for e in islice(self.join.in_room(), 8) if e.row is not None])
+        self.lates.keep([self.models.baseline_version or "", *self.models.shadows])
         for chosen in swap.shadows:
             name, shadow = f"late-{self.inputs.swaps}-{chosen.version}", self.models.shadows[chosen.version]
             self.lates.score(name, chosen, shadow, self.join.in_room(), self._extractor, self._answers)

@@ -32,7 +32,8 @@ class Tally:
             for model, batch in answers.items():
                 self.losses[model].update(batch.losses(kind))
             for version, batch in self._of_versions(counted, answers, classes).items():
-                self.versions.setdefault(version, LossTotals()).update(batch.losses(kind))
+                self.versions[version] = self.versions.pop(version, LossTotals())  # the one seen last comes last
+                self.versions[version].update(batch.losses(kind))
                 if len(self.versions) > MOST_VERSIONS:
                     del self.versions[next(iter(self.versions))]
             # A time ahead is not believed, so that a delay is never negative; an implied label took no time to come.

@@ -19,6 +19,9 @@ log = structlog.get_logger()
 LOOK_EVERY = 3.0
 """Seconds between two looks; a change is to be noticed within 10."""
 
+FIRST_LOOK = 10.0
+"""Seconds for which a worker's start waits: a champion that broke its task may have been replaced."""
+
 AGAIN = 30.0
 """Seconds after which a version that was refused is tried again: its file may have been mended."""
 
@@ -44,11 +47,13 @@ class Watcher:
         self._seen = False
         self._told = ""
         self._over = Event()
+        self._looked = Event()
         self._thread = Thread(target=self._run, name=f"registry {name}", daemon=True)
 
     def start(self) -> None:
-        """Look from now on, in a thread of its own."""
+        """Look from now on, in a thread of its own; the first look is waited for."""
         self._thread.start()
+        self._looked.wait(FIRST_LOOK)
 
     def stop(self) -> None:
         """Look no more; a look that is under way is left to itself."""
@@ -61,10 +66,10 @@ class Watcher:
 
     def look(self) -> None:
         """Look once."""
-        self._seen = self._seen or self._registry.made
-        if not self._seen:
-            return
         try:
+            self._seen = self._seen or self._registry.made
+            if not self._seen:
+                return
             named = self._registry.numbers(self._name)
             self._take(named)
         except RegistryError as error:
@@ -73,8 +78,10 @@ class Watcher:
             self._amiss(said(error))
         else:
             self._runtime.registry_seen_at = time.time()
-            if not self._refused:
+            if not self._refused and all(number is None or number in self._known for number in named):
                 self._told = ""
+        finally:
+            self._looked.set()
 
     def _take(self, named: Numbers) -> None:
         """Have what is named in use, each for itself: one that is refused does not hold up the other."""
@@ -99,8 +106,9 @@ class Watcher:
             try:
                 registered = self._registry.version(self._name, number)
                 self._known[number] = chosen(self._registry, registered, self._stream)
-            except Refused as error:
-                self._refused[number] = time.monotonic()
+            except RegistryError as error:
+                if isinstance(error, Refused):  # else the next look tries again
+                    self._refused[number] = time.monotonic()
                 self._amiss(str(error))
                 return None
             self._refused.pop(number, None)

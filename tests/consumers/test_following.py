@@ -8,7 +8,8 @@ from consumers.following import Following
 from consumers.runtime import Runtime
 from consumers.testing import DIES, DIES_COMMITTED, FAILS, REVOKED, Died, Ledger, Mark, ScriptedTransport
 from consumers.transport import Batch
-from stream.records import Chosen, Swap
+from stream.errors import CommitFailed
+from stream.records import Chosen, Outputs, Swap
 from stream.testing import ManualClock, RunningSum, poison, said
 from tests.consumers.life import SUMS, Watched, a, b, c, d, manual, work
 
@@ -135,6 +136,44 @@ def test_behind_a_refused_one_the_next_is_taken() -> None:
     registry.live(lambda _: tasks.append(Watched()) or tasks[-1])
     assert (tasks[-1].state.champion, registry.runtime.refused_swaps) == ("good", 1)
     assert said(ledger.outputs()) == SUMS
+
+
+def test_a_swap_whose_commit_fails_again_and_again_does_not_hold_up_what_comes() -> None:
+    ledger = Ledger([a, b, c, d])
+    registry = Registry(ledger, (1, champion("new")))
+    failed = []
+
+    class Failing(ScriptedTransport):
+        def _write(self, task: str, batch: Batch | None, outputs: Outputs, snapshot: Any) -> None:
+            if batch is not None and isinstance(batch.inputs[0], Swap):
+                failed.append(batch)
+                self.unrecovered.add(task)
+                raise CommitFailed("too large for its time")
+            super()._write(task, batch, outputs, snapshot)
+
+    views = [Failing(ledger)]
+    following = Following(registry.newest, views[0].swap, registry.runtime)
+    rounds = iter(range(60))
+    work(
+        ledger,
+        transport=lambda _: views[0],
+        following=following,
+        batch=1,
+        stop=lambda: next(rounds) > 50,
+    )
+    assert len(failed) >= 2
+    assert said(ledger.outputs()) == SUMS
+
+
+def test_the_time_that_a_swap_takes_does_not_set_the_pace(clock: ManualClock) -> None:
+    ledger = Ledger([a, b, c, d])
+    registry = Registry(ledger, (2, champion("new")))
+    task = Watched()
+    took = lambda: clock.advance(100.0 if task.state.champion == "" and registry.newest() else 0.0)  # noqa: E731
+    task.on_feed = took
+    registry.live(lambda _: task, batch=100, commit_every=0.1)
+    assert task.state.champion == "new"
+    assert max(len(fed) for fed in task.fed) > 1
 
 
 def test_a_swap_waits_until_a_batch_that_breaks_behind_its_feeding_has_been_taken_apart() -> None:

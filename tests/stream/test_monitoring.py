@@ -177,3 +177,25 @@ def test_counts_skips_and_clock_go_on_after_a_restore():
     assert moved.digest() == monitor.digest()
     moved.feed([Tick(1.0)] * 1_000)
     assert moved.recent_skips() == 0
+
+
+def test_behind_a_rollback_the_former_baseline_is_judged_anew_and_late_records_of_others_are_not():
+    task = MonitoringTask("s", STREAM)
+    task.feed(stretch(300, 0.1, 0.1, version="a"))
+    task.feed(stretch(300, 0.1, 0.1, start=300, version="b"))
+    task.feed(stretch(20, 0.1, 0.1, start=200, version="a"))  # labelled late
+    assert (task.version, task.counts.labelled, task.counts.left_out) == ("b", 600, 20)
+    again = unsealed(task)
+    for one in (task, again):
+        one.feed(stretch(300, 0.1, 0.1, start=600, version="a"))
+        one.feed(stretch(20, 0.1, 0.1, start=500, version="b"))
+        assert (one.version, one.counts.labelled, one.counts.left_out) == ("a", 900, 40)
+        assert one.watches["baseline"].events == 300
+    assert task.digest() == again.digest()
+
+
+def unsealed(task: MonitoringTask) -> MonitoringTask:
+    """The task out of its snapshot."""
+    made = MonitoringTask("s", STREAM)
+    made.restore(task.snapshot().body, {})
+    return made

@@ -5,6 +5,9 @@ import hashlib
 import msgspec
 import numpy as np
 import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
 
 from stream.baseline import dump, fit, version
 from stream.config import Duration, Features, Labels, Stream
@@ -117,7 +120,7 @@ def test_of_a_shadow_that_says_nothing_of_its_training_no_labelled_event_is_aske
     ] * 2
 
 
-def test_a_dropped_shadow_leaves_its_scores_with_the_events_that_it_scored():
+def test_a_dropped_shadow_leaves_its_scores_with_the_events_that_it_scored_as_they_came():
     made = task()
     inputs = events(10)
     made.feed([Swap(None, [NEW])])
@@ -129,9 +132,31 @@ def test_a_dropped_shadow_leaves_its_scores_with_the_events_that_it_scored():
     last = events(2, 13)
     assert all(p.shadows == {} for p in made.feed(last).predictions)
     out = made.feed(labels([*inputs, *more, *last])).labelled
-    assert [sorted(r.shadows) for r in out] == [sorted([NEW.version, OTHER.version])] * 10 + [[OTHER.version]] * 3 + [
-        []
-    ] * 2
+    assert [list(r.shadows) for r in out] == [[NEW.version]] * 10 + [[OTHER.version]] * 3 + [[]] * 2
+    assert not made.lates.names()  # what it said of events that waited nobody asks for any more
+
+
+def test_an_event_that_a_shadow_breaks_on_is_served_and_has_no_score_of_it():
+    stream = msgspec.structs.replace(STREAM, labels=Labels(maturity=Duration(1_000)))
+    fragile = Pipeline(
+        [("columns", ColumnTransformer([("xy", "passthrough", ["x", "y"])])), ("m", LogisticRegression())]
+    )
+    frame = FeatureExtractor(STREAM.features).frame([fields for _, fields, _ in rows(50, seed=3)])
+    fragile.fit(frame, [int(label == "yes") for *_, label in rows(50, seed=3)])
+    challenger = Chosen("fragile", "", 0.5, None, dump(fragile))
+    made = task(stream)
+    gap = Event("gap", 30.0, {"x": 1.0, "y": None}, 30)
+    made.feed([*events(3), msgspec.structs.replace(gap, event_id="waits")])
+    made.feed([Swap(None, [challenger])])
+    together = made.feed([*events(3, 40), gap]).predictions
+    alone = task(stream)
+    alone.feed([Swap(None, [challenger])])
+    assert [bool(p.shadows) for p in together] == [True] * 3 + [False]
+    for one, event in zip(together, [*events(3, 40), gap], strict=True):
+        (other,) = alone.feed([event]).predictions
+        assert list(other.shadows) == list(one.shadows)
+    out = made.feed([Tick(5_000.0), *labels(events(3), 5_000.0), *labels([gap], 5_000.0)]).labelled
+    assert {r.event_id: bool(r.shadows) for r in out} == {"e0": True, "e1": True, "e2": True, "gap": False}
 
 
 def test_a_promoted_challenger_was_scored_in_the_shadow_up_to_the_swap():
@@ -272,6 +297,16 @@ def test_losses_of_so_many_versions_are_kept_and_no_more():
         inputs = events(2, 2 * number)
         made.feed([*inputs, *labels(inputs)])
     assert list(made.totals().versions) == [f"v{number}" for number in range(3, MOST_VERSIONS + 3)]
+
+
+def test_the_losses_of_the_version_in_use_are_never_those_that_go():
+    made = task()
+    champion = made.models.baseline_version
+    for number in range(MOST_VERSIONS + 3):
+        made.feed([Swap(None, [msgspec.structs.replace(NEW, version=f"v{number}")])])
+        inputs = events(2, 2 * number)
+        made.feed([*inputs, *labels(inputs)])
+    assert made.totals().versions[champion][0] == 2 * (MOST_VERSIONS + 3)
 
 
 def test_where_there_is_no_baseline_the_first_one_is_swapped_in_and_serves_from_then_on():

@@ -12,11 +12,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from consumers.registry import database, watching
+from consumers.registry.registered import Registered
 from consumers.registry.registry import CHALLENGER, Registry
 from consumers.registry.watching import Watcher
 from consumers.runtime import Runtime
 from stream.config import Features
 from stream.config import Registry as Settings
+from stream.errors import RegistryError
 from stream.records import Swap
 from stream.training.train import Trained
 from tests.consumers.registry.shelf import STREAM, Shelf
@@ -205,6 +207,30 @@ def test_whatever_else_goes_wrong_does_not_end_the_looking(shelf: Shelf, monkeyp
     monkeypatch.undo()
     seen.look()
     assert version_of(seen.swap) == ("baseline-1", [])
+
+
+def test_a_registry_that_may_not_be_looked_at_and_a_challenger_that_cannot_be_fetched_are_faults_and_no_end(
+    shelf: Shelf, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = watcher(shelf)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "exists", lambda _: 1 / 0)
+        seen.look()
+    assert (seen.swap, seen._runtime.registry_faults) == (None, 1)
+    registry.challenge("shop", 3)
+    artifact = Registry.artifact
+
+    def fails(own: Registry, registered: Registered) -> bytes:
+        if registered.number == 3:
+            raise RegistryError("the store does not answer")
+        return artifact(own, registered)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "artifact", fails)
+        seen.look()
+    assert version_of(seen.swap) == ("baseline-1", [])
+    seen.look()
+    assert version_of(seen.swap) == ("baseline-1", ["baseline-3"])
 
 
 @pytest.fixture
