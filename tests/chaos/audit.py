@@ -6,6 +6,7 @@ checkpoint and the rest of the journal lead to, and must say what was published,
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -90,7 +91,7 @@ class Auditor:
         entries = list(recoverer._entries(records, 0, standing.number))
         encoder = Encoder(self.world.name, self.world.stream)
         said: Published = []
-        for batch in recoverer.journalled.batches(entries, decode):
+        for batch in recoverer.journalled.batches(entries, decode, partial(recoverer._file, {})):
             out = again.feed(batch.inputs)
             said += [(to, key, value) for to, records in encoder.tables(out) for key, value in records]
             said += [(record.topic, record.key, record.value) for record in encoder.records(out, [])]
