@@ -1,5 +1,6 @@
 """Tasks follow the registry: a swap is fed once, kept at once, and one that cannot be taken harms nothing."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,8 +10,8 @@ from consumers.runtime import Runtime
 from consumers.testing import DIES, DIES_COMMITTED, FAILS, REVOKED, Died, Ledger, Mark, ScriptedTransport
 from consumers.transport import Batch
 from stream.errors import CommitFailed
-from stream.records import Chosen, Outputs, Swap
-from stream.testing import ManualClock, RunningSum, poison, said
+from stream.records import Chosen, Input, Outputs, Swap
+from stream.testing import ManualClock, RunningSum, event, poison, said
 from tests.consumers.life import SUMS, Watched, a, b, c, d, manual, work
 
 
@@ -165,15 +166,18 @@ def test_a_swap_whose_commit_fails_again_and_again_does_not_hold_up_what_comes()
     assert said(ledger.outputs()) == SUMS
 
 
-def test_the_time_that_a_swap_takes_does_not_set_the_pace(clock: ManualClock) -> None:
-    ledger = Ledger([a, b, c, d])
-    registry = Registry(ledger, (2, champion("new")))
-    task = Watched()
-    took = lambda: clock.advance(100.0 if task.state.champion == "" and registry.newest() else 0.0)  # noqa: E731
-    task.on_feed = took
-    registry.live(lambda _: task, batch=100, commit_every=0.1)
-    assert task.state.champion == "new"
-    assert max(len(fed) for fed in task.fed) > 1
+def test_the_time_that_a_swap_takes_does_not_make_the_next_batches_small(clock: ManualClock) -> None:
+    class Slow(Watched):
+        def feed(self, batch: Sequence[Input]) -> Outputs:
+            clock.advance(100.0 if isinstance(batch[0], Swap) else 0.001 * len(batch))
+            return super().feed(batch)
+
+    ledger = Ledger([event(f"e{number}") for number in range(600)])
+    task = Slow()
+    Registry(ledger, (200, champion("new"))).live(lambda _: task, batch=100, commit_every=1.0)
+    sizes = [len(fed) for fed in task.fed]
+    at = next(place for place, fed in enumerate(task.fed) if isinstance(fed[0], Swap))
+    assert (sizes[at - 1], sizes[at : at + 3]) == (100, [1, 100, 100])
 
 
 def test_a_swap_waits_until_a_batch_that_breaks_behind_its_feeding_has_been_taken_apart() -> None:
