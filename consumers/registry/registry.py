@@ -239,7 +239,9 @@ class Registry:
                 data = fetch(self._client(), registered.run, one)
         except RegistryError as error:
             if code_of(error.__cause__) == NOT_THERE:
-                raise Refused(f"{error}; put the files back in their place, or train it anew") from error
+                # MLflow says the same where the disk is full on which it copies them.
+                ways = "make room where temporary files go, put the files back in their place, or train it anew"
+                raise Refused(f"{error}; {ways}") from error
             raise
         if hashlib.sha256(data).hexdigest() != sha256:
             raise self._refused(

@@ -1,6 +1,8 @@
 """What a worker hears of the registry: each change within seconds, and of faults only that there are some."""
 
+import resource
 import shutil
+import signal
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -196,6 +198,32 @@ def test_a_locked_database_is_a_fault_and_the_next_look_goes_on(shelf: Shelf, mo
         other.execute("ROLLBACK")
     seen.look()
     assert seen._runtime.registry_faults == 1
+
+
+def test_where_there_is_no_room_to_fetch_a_file_what_is_in_use_stays_and_the_next_look_has_it(
+    shelf: Shelf, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = watcher(shelf)
+    seen.look()
+    registry.promote("shop", 2, 1)
+    # The test's own process may write files of so many bytes only: what MLflow copies does not fit.
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(shelf.made.artifact) // 2, limits[1]))
+    try:
+        with capture_logs() as logs:
+            seen.look()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    assert version_of(seen.swap) == (None, [])
+    assert seen._runtime.registry_faults == 1
+    (told,) = [entry["reason"] for entry in logs if entry["log_level"] == "error"]
+    assert "shop version 2" in told
+    assert "make room" in told, told
+    monkeypatch.setattr(watching, "AGAIN", 0.0)
+    seen.look()
+    assert version_of(seen.swap) == ("baseline-2", [])
 
 
 @pytest.mark.usefixtures("registry")
