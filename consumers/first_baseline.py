@@ -37,7 +37,7 @@ def train_first(wanted: Wanted, console: Console, progress: Console) -> None:
             champion = registry.numbers(wanted.name)[0] if registry.made else None
             if champion is not None:
                 console.print(f"{wanted.name} has a champion, version {champion}", highlight=False)
-                return None
+                return
             # Transactions' marks, corrections and repetitions are among them: how many rows there are, gathering tells.
             there = TrainingLog(
                 connection(wanted.settings.kafka, "rotwatch-training"), wanted.name, wanted.stream
@@ -45,7 +45,8 @@ def train_first(wanted: Wanted, console: Console, progress: Console) -> None:
             reason = f"the training log has {there:,} records at most, and {key} is {least:,}"
             if there >= needed:
                 needed = there * MORE
-                return register(wanted, run(wanted, progress, least), console, first=True)
+                register(wanted, run(wanted, progress, least), console, first=True)
+                return
         except (TrainingError, Unavailable, RegistryError) as error:
             reason = str(error)
         if reason != told:

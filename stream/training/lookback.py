@@ -3,19 +3,14 @@
 What is learned from is judged by rows that come right behind it: a choice by older ones is a choice for what has been.
 """
 
-from typing import Any
-
-import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
 from stream.training.card import ALL_ROWS
 from stream.training.families import Candidate
-from stream.training.scores import probabilities
+from stream.training.scores import Array, probabilities
 from stream.training.trials import Trial, Trials, newest
 from stream.windows import NEWEST, WINDOWS, brier_scores, ranked
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 HALF_LIVES = (2_500, 10_000)
 """Rows after which a row counts half, where rows are weighted by their age."""
