@@ -194,7 +194,7 @@ def _refitted(data: Data, alarms: Array) -> tuple[dict[str, float], list[str]]:
     picked = []
     for now in range(2 * EVERY, len(everything), EVERY):
         last = max((int(at) for at in alarms if at < now), default=None)
-        looks = Looks(trials, trial, everything, last)
+        looks = Looks(trials, trial, everything, UNLIMITED, last)
         asked, truth = data.frame.iloc[now : now + EVERY], data.labels[now : now + EVERY]
 
         def wrong(way: Lookback, now: int = now, asked: pd.DataFrame = asked, truth: Array = truth) -> float:

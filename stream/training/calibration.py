@@ -63,7 +63,8 @@ def rising(calibrated: Any) -> bool:
 def moved(calibrated: Any, estimator: Any) -> Any:
     """The same sigmoid behind another fitted estimator: the same recipe, fitted on newer rows too."""
     made, frozen = copy(calibrated), FrozenEstimator(estimator)
-    made.estimator = frozen
+    # What it was fitted with answers nothing, and a skops file would hold the vocabulary once more.
+    made.estimator = made.cv = None
     made.calibrated_classifiers_ = [copy(inner) for inner in calibrated.calibrated_classifiers_]
     for inner in made.calibrated_classifiers_:
         inner.estimator = frozen

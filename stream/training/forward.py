@@ -16,7 +16,6 @@ from stream.training.calibration import brier, decisions, moved, rising, sigmoid
 from stream.training.families import Candidate
 from stream.training.lookback import Lookback, Looks
 from stream.training.scores import Array, answers, positive, probabilities
-from stream.training.search import Budget
 from stream.training.trials import Trial, Trials, newest
 from stream.windows import NEWEST
 
@@ -58,15 +57,16 @@ class Going:
         self.aim = aim
         self._set: dict[Candidate, _Set] = {}
 
-    def forward(self, budget: Budget) -> list[Block]:
+    def forward(self) -> list[Block]:
         """The blocks, oldest first."""
         border, rows = len(self.trials.plan.chosen_on), len(self.looks.rows)
+        budget = self.looks.budget
         began = budget.spent()
         ways = self.looks.choose(border)
         count = 1
         if len(ways) > 1:
             # The baseline needs a choice of its own behind the last block.
-            paid = (budget.seconds - budget.spent()) / max(budget.spent() - began, 1e-9) - 1
+            paid = budget.left() / max(budget.spent() - began, 1e-9) - 1
             count = max(1, int(min(BLOCKS, (rows - border) / NEWEST, paid)))
         edges = np.linspace(border, rows, count + 1).astype(int)
         return [

@@ -17,7 +17,6 @@ from stream.training.card import Ahead, Calibration, Lookbacks, Looked, Part
 from stream.training.forward import Block, Going, fitted_sigmoid
 from stream.training.lookback import Lookback, Looks
 from stream.training.scores import Array, positive
-from stream.training.search import Budget
 from stream.training.trials import Trial, Trials, newest
 from stream.windows import NEWEST
 
@@ -44,11 +43,11 @@ class Judged(Struct):
     lookbacks: Lookbacks | None
 
 
-def judge(trials: Trials, looks: Looks, plain: Trial, aim: Aim, budget: Budget) -> Judged:
+def judge(trials: Trials, looks: Looks, plain: Trial, aim: Aim) -> Judged:
     """Judge the candidate of ``looks`` beside the plain one, and fit it on all rows."""
     data, chosen, rows = trials.data, looks.trial, len(looks.rows)
     truth = data.labels[trials.plan.judge]
-    blocks = Going(trials, looks, plain, aim).forward(budget)
+    blocks = Going(trials, looks, plain, aim).forward()
     made, before, after, answered, theirs = (
         np.concatenate([getattr(block, name) for block in blocks])
         for name in ("decisions", "probabilities", "calibrated", "answered", "plain")

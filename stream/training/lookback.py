@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from stream.training.card import ALL_ROWS
 from stream.training.families import Candidate
 from stream.training.scores import Array, probabilities
+from stream.training.search import Budget
 from stream.training.trials import Trial, Trials, newest
 from stream.windows import NEWEST, WINDOWS, brier_scores, ranked
 
@@ -37,10 +38,11 @@ class Looks:
     ``rows``: positions, oldest first. ``alarmed``: how many of these lie before the last alarm; None without one.
     """
 
-    def __init__(self, trials: Trials, trial: Trial, rows: Array, alarmed: int | None = None) -> None:
+    def __init__(self, trials: Trials, trial: Trial, rows: Array, budget: Budget, alarmed: int | None = None) -> None:
         self.trials = trials
         self.trial = trial
         self.rows = rows
+        self.budget = budget
         self.alarmed = alarmed
 
     def offered(self, end: int) -> list[Lookback]:
@@ -60,6 +62,7 @@ class Looks:
         """The ways to look back from ``end`` on, first the one to take, with their Brier scores on the newest rows.
 
         These are the NEWEST before ``end``. Where there is only one way nothing is tried: its score is the recipe's.
+        Where the budget is short the ways that fit on many rows are left out.
         """
         offered = self.offered(end)
         if len(offered) == 1:
@@ -71,7 +74,20 @@ class Looks:
             model = self.trials.fit(_judged(way).of(self.trial.candidate), before, self.trial.iterations)
             return brier_scores(labels, probabilities(model, frame))
 
-        return ranked(offered, losses)
+        began = self.budget.spent()
+        widest = losses(ALL)
+        ways = self._paid(offered[1:], end, self.budget.spent() - began)
+        return ranked((ALL, *ways), lambda way: widest if way is ALL else losses(way))
+
+    def _paid(self, ways: list[Lookback], end: int, seconds: float) -> list[Lookback]:
+        """Those that half of what is left pays for, the cheapest first, or what a fit on all rows has taken."""
+        allowed = max(seconds, self.budget.left() / 2)
+        paid = set()
+        for way in sorted(ways, key=lambda way: way.window or end):
+            allowed -= seconds * (way.window or end) / end
+            if allowed >= 0:
+                paid.add(way)
+        return [way for way in ways if way in paid]
 
     def _fits(self, way: Lookback, end: int) -> bool:
         """Whether both fits, without the newest rows and with them, have enough of every class."""

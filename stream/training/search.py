@@ -23,6 +23,9 @@ LEAST_ROUND = 1_000
 RECIPES = 0.7
 """The share of the budget after which no further recipe is tried: the rest is for how far back to look."""
 
+SLICE = 0.25
+"""The share of the budget that a trial of several folds may take, as far as the first of them foretell it."""
+
 BLOCK = 9
 """Candidates that are put in order of their numbers at a time: of a whole round one kind would be left to the end."""
 
@@ -30,14 +33,14 @@ KINDS = ("", "words", "chars", "both")
 
 
 class Budget(Struct, frozen=True):
-    """Seconds that a search may take, and what says how many it has taken; the trial under way is finished."""
+    """Seconds that a search may take, and what says how many it has taken; a fit under way is finished."""
 
     seconds: float
     spent: Callable[[], float]
 
-    def left(self, share: float = 1.0) -> bool:
-        """Whether there is some left, of a share of it."""
-        return self.spent() < self.seconds * share
+    def left(self, share: float = 1.0) -> float:
+        """Seconds that are left, of a share of it; less than 0 where it is overrun."""
+        return self.seconds * share - self.spent()
 
 
 Told = Callable[[int, int, Trial], None]
@@ -97,14 +100,20 @@ class _Search:
         self.total = total
         self.number = 0
         self.done: dict[Candidate, Trial] = {}
+        self.took: dict[Candidate, float] = {}
         self.cut_short = False
 
-    def attempt(self, candidate: Candidate, share: float) -> None:
+    def attempt(self, candidate: Candidate, share: float, on: Callable[[float], bool] | None = None) -> bool:
+        """Whether it could be fitted, and in time."""
         self.number += 1
-        trial = self.trials.attempt(candidate, share)
-        if trial is not None:
-            self.done[candidate] = trial
-            self.told(self.number, self.total, trial)
+        began = self.budget.spent()
+        trial = self.trials.attempt(candidate, share, on)
+        if trial is None:
+            return False
+        self.took[candidate] = self.budget.spent() - began
+        self.done[candidate] = trial
+        self.told(self.number, self.total, trial)
+        return True
 
     def go(self, candidates: Sequence[Candidate], share: float, until: float) -> list[Candidate]:
         """Try these while there is some left of a share of the budget; gives those that could be fitted."""
@@ -112,13 +121,30 @@ class _Search:
         # In the order drawn, but within a block those that share their numbers come one after the other.
         blocks = {candidate: at // BLOCK for at, candidate in enumerate(candidates)}
         for candidate in sorted(candidates, key=lambda c: (blocks[c], KINDS.index(c.text))):
-            if not self.budget.left(until):
+            if self.budget.left(until) <= 0:
                 self.cut_short = True
                 break
-            self.attempt(candidate, share)
-            if candidate in self.done:
+            if self.budget.left(RECIPES) < self._expected(candidate, share):
+                self.cut_short = True
+            elif self.attempt(candidate, share, self._going()):
                 fitted.append(candidate)
         return fitted
+
+    def _expected(self, candidate: Candidate, share: float) -> float:
+        """Seconds that a trial takes, by the candidate's trial on fewer rows; 0 without one."""
+        return self.took[candidate] * share / self.done[candidate].share if candidate in self.done else 0.0
+
+    def _going(self) -> Callable[[float], bool]:
+        """Whether a trial that begins now goes on, given the share of it that is done."""
+        began = self.budget.spent()
+
+        def on(done: float) -> bool:
+            taken = self.budget.spent() - began
+            going = taken / done <= self.budget.seconds * SLICE and taken / done - taken < self.budget.left(RECIPES)
+            self.cut_short |= not going
+            return going
+
+        return on
 
     def rank(self, candidate: Candidate) -> tuple[float, float]:
         """The better the sooner; those not tried yet keep the order in which they were drawn."""

@@ -73,8 +73,8 @@ def train(
     alarmed = None
     if times is not None and order.alarmed is not None:
         alarmed = int(np.searchsorted(times, order.alarmed))
-    looks = Looks(trials, chosen, np.concatenate([made.chosen_on, made.judge]), alarmed)
-    judged = judge(trials, looks, found.plain, order.aim, budget)
+    looks = Looks(trials, chosen, np.concatenate([made.chosen_on, made.judge]), budget, alarmed)
+    judged = judge(trials, looks, found.plain, order.aim)
     artifact = dump(judged.estimator)
     baseline = load(artifact, order.kind, version(judged.estimator))
     curve = [

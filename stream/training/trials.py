@@ -2,14 +2,13 @@
 
 import warnings
 from collections import OrderedDict
-from itertools import islice
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from msgspec import Struct
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import log_loss
 from sklearn.pipeline import Pipeline
 
 from stream.config import Features
@@ -28,9 +27,6 @@ NEWEST = 2_000
 
 MOST_KEPT = 5
 """Fitted numbers that are kept for the next candidate."""
-
-STEP = 25
-"""Trees that gradient boosting grows before it is asked whether it still gets better."""
 
 PATIENCE = 50
 """Trees that it goes on without getting better."""
@@ -77,10 +73,20 @@ class Trials:
         self.refused = ""
         self._made: OrderedDict[Any, Numbers] = OrderedDict()
 
-    def attempt(self, candidate: Candidate, share: float = 1.0) -> Trial | None:
-        """Try a candidate on every fold, on the newest ``share`` of the rows; None where it cannot be fitted."""
+    def attempt(
+        self, candidate: Candidate, share: float = 1.0, on: Callable[[float], bool] | None = None
+    ) -> Trial | None:
+        """Try a candidate on every fold, on the newest ``share`` of the rows; None where it cannot be fitted.
+
+        ``on`` is asked between folds whether to go on, given the share of them that is done; None where it says no.
+        """
+        parts: list[_Part] = []
         try:
-            parts = [part for fold in self.plan.folds if (part := self._part(candidate, fold, share)) is not None]
+            for number, fold in enumerate(self.plan.folds):
+                if on is not None and number and not on(number / len(self.plan.folds)):
+                    return None
+                part = self._part(candidate, fold, share)
+                parts += [] if part is None else [part]
         except ValueError as error:  # scikit-learn's word for rows that it cannot fit: texts without words, say
             self.refused = str(error)
             return None
@@ -127,7 +133,7 @@ class Trials:
         width, iterations = made.fitted.shape[1], 0
         curve: list[float] = []
         if candidate.family == "gradient-boosting":
-            model = learner(candidate, self.data.features, made.kept, width, self.seed, STEP)
+            model = learner(candidate, self.data.features, made.kept, width, self.seed)
             iterations, curve = _stop(model, made.fitted, labels, made.asked, asked, _weights(candidate, len(labels)))
         model = learner(candidate, self.data.features, made.kept, width, self.seed, iterations or MOST_TREES)
         _fit(model, made.fitted, labels, candidate)
@@ -224,21 +230,13 @@ def _stop(
 ) -> tuple[int, list[float]]:
     """Where the log loss of the rows asked about is least, and its curve up to PATIENCE trees further.
 
-    The learner's own early stopping would set rows aside at random: these are newer than what it learns from.
+    By itself the learner would set rows aside at random: these are newer than what it learns from.
     """
     reduced, seen = matrix, asked
     for _, step in model.steps[:-1]:
         reduced = step.fit_transform(reduced, labels)
         seen = step.transform(seen)
-    boosted = model[-1].set_params(warm_start=True)
-    curve: list[float] = []
-    while len(curve) < MOST_TREES and len(curve) - _best(curve) < PATIENCE:
-        boosted.set_params(max_iter=len(curve) + STEP)
-        boosted.fit(reduced, labels, sample_weight=weights)
-        stages = islice(boosted.staged_predict_proba(seen), len(curve), None)
-        curve += [float(log_loss(answers, p, labels=boosted.classes_)) for p in stages]
-    return _best(curve) + 1, curve
-
-
-def _best(curve: list[float]) -> int:
-    return int(np.argmin(curve)) if curve else 0
+    stopping = model[-1].set_params(early_stopping=True, n_iter_no_change=PATIENCE, tol=0.0, scoring="loss")
+    stopping.fit(reduced, labels, sample_weight=weights, X_val=seen, y_val=answers)
+    curve = -stopping.validation_score_[1:]  # the first is of no tree
+    return int(curve.argmin()) + 1, curve.tolist()

@@ -28,10 +28,10 @@ def turned(rows, at, noise=0.05):
     return Data(data.frame, np.where(np.arange(rows) < at, 1 - data.labels, data.labels), 2, data.features)
 
 
-def looks(data, alarmed=None, scheme="auto", candidate=PLAIN):
+def looks(data, alarmed=None, scheme="auto", candidate=PLAIN, budget=UNLIMITED):
     trials = Trials(data, plan(len(data.labels), scheme), Aim(), 1)
     trial = trials.attempt(candidate)
-    return Looks(trials, trial, np.concatenate([trials.plan.chosen_on, trials.plan.judge]), alarmed)
+    return Looks(trials, trial, np.concatenate([trials.plan.chosen_on, trials.plan.judge]), budget, alarmed)
 
 
 def names(ways):
@@ -51,6 +51,27 @@ def test_what_is_not_older_than_the_rows_are_many_is_not_offered():
     assert names(many.offered(12_000)) == [
         *("all rows", "half-life 10,000", "half-life 2,500", "newest 10,000", "newest 5,000", "newest 2,500")
     ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "tried"),
+    [
+        (1_000, ["all rows", "half-life 10,000", "half-life 2,500", "newest 10,000", "newest 5,000", "newest 2,500"]),
+        (60, ["all rows", "half-life 10,000", "newest 10,000", "newest 5,000", "newest 2,500"]),
+        (10, ["all rows", "newest 5,000", "newest 2,500"]),
+    ],
+)
+def test_a_short_budget_leaves_out_ways_that_fit_on_many_rows(seconds, tried):
+    clock = [0.0]
+    found = looks(linear(12_000), budget=Budget(seconds, lambda: clock[0]))
+    fit = found.trials.fit
+
+    def slow(candidate, rows, *rest):
+        clock[0] += 10.0
+        return fit(candidate, rows, *rest)
+
+    found.trials.fit = slow
+    assert sorted(names([way for way, _ in found.choose(12_000)])) == sorted(tried)
 
 
 def test_rows_without_an_order_have_no_newest():
@@ -105,7 +126,7 @@ def test_a_stream_that_has_turned_round_is_learned_from_its_newest_rows():
 def test_a_sigmoid_that_rows_of_another_world_have_set_does_not_turn_the_answers_round():
     for candidate in (PLAIN, Candidate("linear-svm", settings=(("C", 1.0),))):
         found = looks(turned(12_000, at=7_000), candidate=candidate)
-        made = judge(found.trials, found, found.trial, Aim(), UNLIMITED)
+        made = judge(found.trials, found, found.trial, Aim())
         assert made.losses.mean() < 0.1  # the rows that set it are of the new world, and what they judge of the old
 
 
@@ -130,9 +151,7 @@ def test_what_is_said_of_a_block_depends_on_nothing_in_it_and_behind_it():
     data, other = linear(6_000), linear(6_000)
     other.labels[5_100:] = 1 - other.labels[5_100:]
     other.frame.iloc[5_400:] = 0.0
-    one, two = (
-        Going(found.trials, found, found.trial, Aim()).forward(UNLIMITED) for found in (looks(data), looks(other))
-    )
+    one, two = (Going(found.trials, found, found.trial, Aim()).forward() for found in (looks(data), looks(other)))
     assert len(one) == len(two) == 4  # of 300 rows each, from 4,800 on
     for a, b in zip(one[:2], two[:2], strict=True):
         assert np.array_equal(a.probabilities, b.probabilities)
@@ -141,16 +160,17 @@ def test_what_is_said_of_a_block_depends_on_nothing_in_it_and_behind_it():
 
 @pytest.mark.parametrize(("seconds", "blocks"), [(0.0, 1), (4.5, 2), (100.0, 4)])
 def test_there_are_fewer_blocks_where_the_budget_is_short(seconds, blocks):
-    found, clock = looks(linear(6_000)), [0.0]
+    clock = [0.0]
+    found = looks(linear(6_000), budget=Budget(seconds, lambda: clock[0]))
     choose = found.choose
     found.choose = lambda end: clock.__setitem__(0, clock[0] + 1.0) or choose(end)
     going = Going(found.trials, found, found.trial, Aim())
-    assert len(going.forward(Budget(seconds, lambda: clock[0]))) == blocks
+    assert len(going.forward()) == blocks
 
 
 def test_a_recipe_without_probabilities_is_calibrated_by_what_was_said_of_all_judged_rows():
     found = looks(linear(6_000), candidate=Candidate("linear-svm", settings=(("C", 1.0),)))
-    made = judge(found.trials, found, found.trial, Aim(), UNLIMITED)
+    made = judge(found.trials, found, found.trial, Aim())
     assert made.calibration.used
     truth = found.trials.data.labels[4_800:]
     assert made.scores.mean() == pytest.approx(truth.mean(), abs=0.01)  # as it would not be of other rows

@@ -82,6 +82,44 @@ def test_a_third_of_the_candidates_goes_on_to_each_further_round():
     assert not found.cut_short
 
 
+def test_a_trial_of_which_the_first_fold_foretells_that_it_takes_too_long_is_ended():
+    data, clock = linear(400), [0.0]
+    trials = Trials(data, plan(400), Aim(), 1)
+    part, asked = trials._part, []
+
+    def slow(candidate, *rest):
+        asked.append(candidate)
+        clock[0] += 4.0 if candidate.family == "random-forest" else 0.1
+        return part(candidate, *rest)
+
+    trials._part = slow
+    forest = Candidate("random-forest")
+    quick = Candidate("logistic", settings=(("C", 1.0),))
+    found = search(trials, [PLAIN, forest, quick], Budget(60.0, lambda: clock[0]))
+    assert found.cut_short
+    assert [t.candidate for t in found.trials] == [PLAIN, quick]
+    assert asked.count(forest) == 1  # of five folds: all of them would take 20 of 60 seconds
+
+
+def test_what_would_not_fit_into_the_budget_by_its_time_on_fewer_rows_is_not_tried_on_more():
+    data, clock = linear(6_000), [0.0]
+    trials = Trials(data, plan(6_000), Aim(), 1)
+    attempt = trials.attempt
+
+    def timed(candidate, share, *rest):
+        clock[0] += share * (70.0 if candidate.settings == (("C", 1.0),) else 1.0)
+        return attempt(candidate, share, *rest)
+
+    trials.attempt = timed
+    slow = Candidate("logistic", settings=(("C", 1.0),))  # the best on fewer rows: the others do next to nothing
+    others = [Candidate("logistic", settings=(("C", c),)) for c in (1e-9, 1e-8, 1e-7)]
+    found = search(trials, [PLAIN, slow, *others], Budget(100.0, lambda: clock[0]))
+    assert clock[0] < 35
+    assert found.cut_short
+    assert {round(t.share, 2) for t in found.trials if t.candidate == slow} == {0.33}
+    assert any(t.share == 1.0 for t in found.trials if t.candidate in others)
+
+
 def test_a_budget_that_is_used_up_leaves_the_plain_candidate():
     data = linear(2_000)
     clock = count()

@@ -1,13 +1,15 @@
 """Training as a whole: what is chosen, what the card says of it, and that what judges is never looked at."""
 
+from io import BytesIO
 from itertools import count
+from zipfile import ZipFile
 
 import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 
-from stream.baseline import load
+from stream.baseline import dump, load
 from stream.config import Features
 from stream.errors import TrainingError
 from stream.training.aims import Aim
@@ -247,3 +249,16 @@ def test_a_sigmoid_is_moved_without_touching_the_one_it_came_from():
     after = moved(behind, other).predict_proba(data.frame)
     assert not np.allclose(before, after)
     assert np.array_equal(behind.predict_proba(data.frame), before)
+
+
+def test_the_file_of_a_calibrated_baseline_holds_its_vocabulary_once():
+    data = mails(600)
+    trials = Trials(data, plan(600), Aim(), 1)
+    svm = Candidate("linear-svm", "words", settings=(("C", 1.0),))
+    plain = trials.fit(svm, np.arange(300))
+    behind = sigmoid(plain, data.frame[300:], data.labels[300:])
+    assert [schema(dump(made)).count('"prize3"') for made in (plain, behind, moved(behind, plain))] == [1, 2, 1]
+
+
+def schema(file):
+    return ZipFile(BytesIO(file)).read("schema.json").decode()
