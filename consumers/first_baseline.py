@@ -4,6 +4,7 @@ Until then the online model serves alone, and the verdict is ``no_baseline``.
 """
 
 import time
+from functools import partial
 
 import structlog
 from rich.console import Console
@@ -45,7 +46,8 @@ def train_first(wanted: Wanted, console: Console, progress: Console) -> None:
             reason = f"the training log has {there:,} records at most, and {key} is {least:,}"
             if there >= needed:
                 needed = there * MORE
-                register(wanted, run(wanted, progress, least), console, first=True)
+                prepare = partial(registry.prepare, wanted.name)
+                register(wanted, run(wanted, progress, least, prepare), console, first=True)
                 return
         except (TrainingError, Unavailable, RegistryError) as error:
             reason = str(error)

@@ -80,10 +80,13 @@ def promote(
 
 @app.command()
 def rollback(stream: StreamName, over: Over = None, config: Config = None) -> None:
-    """Make the champion before the present one the champion again."""
+    """Make the champion before the present one the champion again, if it loads and fits the stream's settings."""
+    from consumers.settings import find_stream, load
+
     registry = _registry(stream, config)
     if over is None:
         over = _champion(stream, registry.in_use(stream))
+    registry.load(registry.former(stream, over), find_stream(load(config), stream))
     typer.echo(f"{registry.rollback(stream, over).name} is the champion again, instead of version {over}.")
 
 
@@ -110,7 +113,7 @@ def _registry(stream: str, config: Config) -> "Registry":
 
 def _champion(stream: str, used: "InUse") -> int:
     if used.champion is None:
-        raise SettingError("--stream", stream, "a stream with a champion: it has none yet (rotwatch models promote)")
+        raise SettingError("--stream", stream, "a stream with a champion: it has none (rotwatch models promote)")
     return used.champion.number
 
 

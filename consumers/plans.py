@@ -105,7 +105,7 @@ def make(
         segment=_segment(segment),
         speed=_speed(speed),
         retrain=retrain,
-        registered=(models.get("baseline") or "").partition(REGISTERED)[2],
+        registered=_registered(models.get("baseline") or ""),
         registry=settings.registry,
         worker=settings.worker,
     )
@@ -124,6 +124,14 @@ def pairs(option: str, words: Sequence[str]) -> dict[str, str]:
             raise SettingError(option, word, "NAME=VALUE")
         table[name] = value
     return table
+
+
+def _registered(spec: str) -> str:
+    """Which of the registry's baselines a specification names, if any."""
+    _, prefix, which = spec.partition(REGISTERED)
+    if prefix and not which:
+        raise SettingError("--baseline", spec, "registry:champion, registry:challenger or registry:N")
+    return which
 
 
 def _renamed(stream: Stream, renamed: dict[str, str]) -> Features:

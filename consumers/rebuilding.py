@@ -9,10 +9,12 @@ from rich.console import Console
 
 from consumers.kafka.placement import Placement, partition_of
 from consumers.kafka.training_log import TrainingLog
-from consumers.kafka.upkeep import Start, Upkeep
+from consumers.kafka.upkeep import OldBaseline, Start, Upkeep
+from consumers.restoring import said
 from consumers.upkeep import Ask
 from stream import baseline
 from stream.config import Stream
+from stream.fitness import unfit
 from stream.models import Models
 from stream.relearning import Logged, Relearning, Survey
 from stream.warmup import warm_up
@@ -73,7 +75,7 @@ def rebuild(upkeep: Upkeep, start: Start, begin: Callable[[], Models] | None, as
 
 
 def _models(
-    name: str, stream: Stream, begin: Callable[[], Models] | None, old: tuple[str, bytes] | None, survey: Survey
+    name: str, stream: Stream, begin: Callable[[], Models] | None, old: OldBaseline | None, survey: Survey
 ) -> Models:
     if begin is not None:
         return begin()
@@ -81,11 +83,19 @@ def _models(
     if stream.kind == "anomaly":
         models.thresholds = survey.thresholds()
     if old is not None and models.baseline is None:
-        version, artifact = old
-        try:
-            models.baseline, models.artifact = baseline.load(artifact, stream.kind, version), artifact
-        except Exception as error:  # noqa: BLE001 - whatever another scikit-learn's file makes this one raise
-            log.warning("the old baseline cannot be read; --warm-up makes a new one", reason=str(error))
+        why = "" if old.made_for is None else unfit(old.made_for, stream)
+        if not why:
+            try:
+                models.baseline = baseline.load(old.artifact, stream.kind, old.version)
+                models.artifact = old.artifact
+            except Exception as error:  # noqa: BLE001 - whatever another scikit-learn's file makes this one raise
+                why = f"it cannot be read: {said(error)}"
+        if why:
+            log.warning(
+                "the old baseline is not kept; --warm-up makes a new one, rotwatch train one of the log",
+                baseline=old.version,
+                reason=why,
+            )
     return models
 
 

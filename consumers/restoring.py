@@ -7,8 +7,8 @@ from consumers.transport import Batch, Task
 from stream.errors import SettingError, StateError, TransportError
 
 ANEW = (
-    "go back to the code that wrote it, or make the state anew: rotwatch state rebuild, for a monitor rotwatch state "
-    "reset; a replay begins anew with --fresh"
+    "go back to the settings or the code that wrote it, or make the state anew: rotwatch state rebuild, for a monitor "
+    "rotwatch state reset; a replay begins anew with --fresh"
 )
 
 
@@ -17,6 +17,8 @@ def restored(task: str, make: Callable[[], Any], body: bytes, segments: Mapping[
     made = make()
     try:
         made.restore(body, segments)
+    except StateError as error:
+        raise StateError(f"{task}: {error}; {ANEW}") from error
     except Exception as error:  # an old pickle may raise whatever it likes
         raise StateError(f"{task}: its checkpoint cannot be taken up by this code ({said(error)}); {ANEW}") from error
     return made

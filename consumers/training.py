@@ -1,10 +1,11 @@
 """``rotwatch train``: a baseline trained on labelled rows within a budget of time, shown on the terminal."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
 
+import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 from rich.console import Console
@@ -23,11 +24,13 @@ from stream.errors import SettingError, TrainingError
 from stream.training.aims import Aim
 from stream.training.card import Card
 from stream.training.gathering import Span
-from stream.training.imported import judge_imported
+from stream.training.imported import judge_imported, needs_values
 from stream.training.scores import Array
 from stream.training.search import Budget, Told
 from stream.training.train import Order, Trained, train
 from stream.training.trials import Data, Trial
+
+log = structlog.get_logger()
 
 
 class Wanted(Struct):
@@ -46,8 +49,11 @@ class Wanted(Struct):
     alarmed: float | None = None
 
 
-def run(wanted: Wanted, console: Console, least: int = 0) -> Trained:
-    """Gather that many rows at least, and train; raises TrainingError, SourceError, SettingError, Unavailable."""
+def run(wanted: Wanted, console: Console, least: int = 0, prepare: Callable[[], None] | None = None) -> Trained:
+    """Gather that many rows at least, and train; raises TrainingError, SourceError, SettingError, Unavailable.
+
+    ``prepare`` is called in between, when there are rows to train on.
+    """
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("reading rows", total=None)
@@ -55,6 +61,8 @@ def run(wanted: Wanted, console: Console, least: int = 0) -> Trained:
         if len(data.labels) < least:
             raise TrainingError(f"there are {len(data.labels):,} labelled rows, and {least:,} are waited for")
         order = replace(order, alarmed=_alarmed(wanted, times))
+        if prepare is not None:
+            prepare()
         progress.update(bar, description=f"training on {len(data.labels):,} rows")
         began = time.monotonic()
         budget = Budget(wanted.budget, lambda: time.monotonic() - began)
@@ -64,7 +72,15 @@ def run(wanted: Wanted, console: Console, least: int = 0) -> Trained:
 def judge(wanted: Wanted, artifact: bytes) -> Trained:
     """A baseline that was trained elsewhere, with its card by rows that it has not seen; raises as ``run`` does."""
     data, times, order, left_out = _gathered(wanted)
-    return judge_imported(artifact, data, times, order, _packages(), left_out)
+    judged = judge_imported(artifact, data, times, order, _packages(), left_out)
+    broken = needs_values(judged.baseline, data)
+    if broken:
+        log.warning(
+            "this baseline breaks on missing values: as the champion it makes dead letters of such events, and ten of "
+            "1,000 stop a task; put an imputer before it unless no value is ever missing",
+            reason=broken,
+        )
+    return judged
 
 
 def _gathered(wanted: Wanted) -> tuple[Data, Array | None, Order, dict[str, int]]:

@@ -2,6 +2,7 @@
 
 import signal
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -57,6 +58,7 @@ def train(
     from rich.console import Console
 
     from consumers import training
+    from consumers.registry.registry import Registry
     from stream.duration import Duration
     from stream.training.gathering import Span
 
@@ -80,7 +82,8 @@ def train(
         _moment("--until", until, float("inf")),
     )
     if not first:
-        training.register(wanted, training.run(wanted, Console(stderr=True)), Console())
+        prepare = partial(Registry(wanted.settings.registry).prepare, stream)
+        training.register(wanted, training.run(wanted, Console(stderr=True), prepare=prepare), Console())
         return
     if wanted.plan is not None:
         raise SettingError("--first", True, "left out with a file: its labels are all there")
@@ -109,6 +112,8 @@ def import_model(
         artifact = file.read_bytes()
     except OSError as error:
         raise SourceError(f"{file}: {error.strerror}") from error
+    if not artifact:
+        raise SourceError(f"{file}: is empty")
     wanted = _wanted(stream, card, config, mapping, where, input_format)
     if not wanted.stream.classes:
         raise SettingError(f"streams.{stream}.classes", [], "named: their order says which class a model means")

@@ -17,6 +17,7 @@ class Answers:
     def __init__(self, stream: Stream) -> None:
         self._names = stream.classes
         self._many = stream.kind == "multiclass"
+        self._hashed = stream.features.hashed
 
     def answer(self, score: Any, threshold: float) -> str:
         """The class that a score stands for."""
@@ -52,6 +53,7 @@ class Answers:
             late,
             sampled,
             shadows=shadows,
+            hashed=self._hashed,
         )
 
     def correction(self, entry: Entry, thresholds: Thresholds, shadows: dict[str, Shadow]) -> Labelled:

@@ -81,12 +81,16 @@ class Baseline:
         self.version = version
 
     def score(self, frame: pd.DataFrame) -> Sequence[Score]:
-        """Score a batch in one call; raises ModelError where an answer is no score."""
-        if self.kind == "anomaly":
-            # Minus scikit-learn's score: in (0, 1], higher is more anomalous, as in the paper.
-            scores = np.clip(-self.estimator.score_samples(frame), 0.0, 1.0)
-        else:
-            scores = self.estimator.predict_proba(frame)
+        """Score a batch in one call; raises ModelError where that cannot be done, or an answer is no score."""
+        try:
+            if self.kind == "anomaly":
+                # Minus scikit-learn's score: in (0, 1], higher is more anomalous, as in the paper.
+                scores = np.clip(-self.estimator.score_samples(frame), 0.0, 1.0)
+            else:
+                scores = self.estimator.predict_proba(frame)
+        except Exception as error:
+            line = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise ModelError(f"baseline {self.version} cannot score: {line}") from error
         if not np.isfinite(scores).all():
             raise ModelError(f"baseline {self.version} scored a batch with something that is no number")
         if self.kind == "binary":

@@ -39,6 +39,11 @@ class Features(Struct, frozen=True, forbid_unknown_fields=True):
         """The features as the training log has them and every baseline is given them."""
         return msgspec.structs.replace(self.without(self.unlogged), unlogged=[], word_key_file="")
 
+    @property
+    def hashed(self) -> bool:
+        """Whether the models and the log have hashes for the words of texts."""
+        return self.keep == "features" and bool(self.text)
+
     def without(self, columns: Collection[str]) -> "Features":
         """The features less some columns."""
         lists = {

@@ -70,6 +70,8 @@ def _compound(value: Any, open_ids: set[int]) -> bytes:  # noqa: PLR0911 - one r
         return b"m" + _name(type(value.__self__)) + _name(value.__func__)
     if isinstance(value, type | FunctionType | BuiltinFunctionType):
         return b"c" + _name(value)
+    if isinstance(value, np.ufunc):
+        return b"u" + str.encode(repr(value))
     return _object(value, open_ids)
 
 

@@ -151,6 +151,7 @@ class Labelled(Struct, frozen=True, gc=False):
     leaves it out, so that what counts is a sample that does not depend on the label. ``correction``:
     a label that contradicts the one learned from; ``features`` is then null and the log takes this label. ``shadows``:
     what baselines that were not in use say, by their versions; one that came while the event waited has scored it then.
+    ``hashed``: the words of its texts are hashes.
     """
 
     event_id: str
@@ -172,7 +173,11 @@ class Labelled(Struct, frozen=True, gc=False):
     sampled: bool = True
     correction: bool = False
     shadows: dict[str, Shadow] = {}
+    hashed: bool = False
 
+
+KEPT_OTHERWISE = "its texts were logged with another features.keep"
+"""Why a record of the training log is of no use to a model that reads words where it has hashes, or the reverse."""
 
 Input = Event | Label | Labelled | Undecodable | Skip | Tick | Lost | Swap
 """Events, labels and swaps go to a scorer, labelled records to a monitor, the others to both."""

@@ -17,7 +17,7 @@ from stream.factories import guarded
 from stream.given import GIVEN
 from stream.labels import LabelCounts
 from stream.models import Models
-from stream.records import Event, Input, Label, Labelled, Prediction, Score
+from stream.records import KEPT_OTHERWISE, Event, Input, Label, Labelled, Prediction, Score
 from stream.scoring import ScoringTask
 from stream.tally import Tally
 from stream.totals import InputCounts
@@ -105,6 +105,7 @@ class Relearning:
             if getattr(stream, side).startswith(GIVEN)
         }
         self._many = stream.classes if stream.kind == "multiclass" else []
+        self._stream = stream
         self._max_ahead = stream.max_ahead
         # The log names classes, never what labellers write for them.
         at_once = replace(stream.labels, maturity=Duration(0), absent_means=None, values={})
@@ -126,6 +127,8 @@ class Relearning:
                 continue
             if record.features is None:
                 self._leave_out("has no features")
+            elif record.hashed != self._stream.features.hashed:
+                self._leave_out(KEPT_OTHERWISE)
             elif record.label not in task.classes:
                 self._leave_out(f"label {record.label[:80]!r} is none of {list(task.classes)[:20]}")
             elif record.event_id in taken or task.join.known(record.event_id) is not None:
@@ -150,6 +153,7 @@ class Relearning:
     def finish(self) -> ScoringTask:
         """The task, which has counted nothing yet: what it learned from was counted when it happened."""
         self._task.inputs, self._task.join.counts, self._task.tally = InputCounts(), LabelCounts(), Tally()
+        self._task.stream = self._stream  # for which its state is made
         return self._task
 
     def _fields(self, record: Labelled) -> dict[str, Any]:

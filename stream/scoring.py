@@ -7,6 +7,7 @@ the baseline scores a batch in one call, and its scores may differ in the last b
 
 import pickle
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -19,6 +20,7 @@ from stream.digest import digest
 from stream.entry import IMPLIED, Entry
 from stream.errors import RecordError, StateError
 from stream.features import FeatureExtractor
+from stream.fitness import MadeFor, unlike
 from stream.labels import LabelJoin
 from stream.late import Lates
 from stream.models import Models, Ready, Thresholds
@@ -42,7 +44,10 @@ from stream.snapshot import Snapshot
 from stream.tally import Tally
 from stream.totals import InputCounts, ScoringTotals
 
-SCHEMA = 4
+SCHEMA = 5
+
+MADE_FOR = "made-for"
+"""The segment that says what the state is made for."""
 
 NEVER = float("-inf")
 """The clock before the first time that is believed."""
@@ -296,16 +301,23 @@ class ScoringTask:
         """
         join = self.join.snapshot()
         body = pickle.dumps(self._state() | {"join": join.body}, protocol=5)
-        return Snapshot(body, {**self.models.segments(), **join.segments, **self.lates.segments()})
+        made_for = partial(msgspec.json.encode, MadeFor.of(self.stream))
+        return Snapshot(body, {MADE_FOR: made_for, **self.models.segments(), **join.segments, **self.lates.segments()})
 
     def restore(self, body: bytes, segments: Mapping[str, bytes]) -> None:
         """Take up a snapshot, with the baseline out of it where another one is loaded.
 
-        Raises StateError where it is of another schema or lacks a segment.
+        Raises StateError where it is of another schema, was made for other settings, or lacks a segment.
         """
         state = pickle.loads(body)  # noqa: S301 - authenticated by whoever stores it: consumers/seal.py
         if state["schema"] != SCHEMA:
             raise StateError(f"the state has schema {state['schema']}, this version reads {SCHEMA}")
+        if MADE_FOR not in segments:
+            raise StateError(f"the snapshot names a segment that is not there: {MADE_FOR}")
+        made = msgspec.json.decode(segments[MADE_FOR], type=MadeFor)
+        other = unlike(made, self.stream)
+        if other:
+            raise StateError(f"the state was made under other settings: {other}")
         self.models.restore(state, self.stream, segments)
         self.lates.restore(state["lates"], segments)
         self.join.restore(state["join"], segments)

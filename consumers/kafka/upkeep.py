@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from typing import Any, Literal, Protocol, Self, TypeVar
+from typing import Any, Literal, NamedTuple, Protocol, Self, TypeVar
 
+import msgspec
 import structlog
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
@@ -26,6 +27,8 @@ from consumers.transport import Task
 from stream.broker import Kafka
 from stream.config import Stream
 from stream.errors import StateError
+from stream.fitness import MadeFor
+from stream.scoring import MADE_FOR
 from stream.snapshot import Snapshot
 
 log = structlog.get_logger()
@@ -36,6 +39,14 @@ T = TypeVar("T")
 
 BASELINE = "baseline-"
 """What the name of a baseline's segment begins with; its version follows (stream/models.py)."""
+
+
+class OldBaseline(NamedTuple):
+    """A baseline out of a checkpoint: its version and file, and what the state was made for, if it says so."""
+
+    version: str
+    artifact: bytes
+    made_for: MadeFor | None
 
 
 class Digested(Task, Protocol):
@@ -105,19 +116,23 @@ class Upkeep:
                 raise
             return self._verify(recoverer, again, placed, make)  # it was written over: somebody is at work
 
-    def old_baseline(self) -> tuple[str, bytes] | None:
-        """Version and file of the baseline in the newest authentic checkpoint that has one, of any task."""
+    def old_baseline(self) -> OldBaseline | None:
+        """The baseline in the newest authentic checkpoint that has one, of any task."""
         manifests = []
         for placed in self.placements:
             recoverer = self._recoverer(placed)
             manifests += [(manifest, recoverer) for manifest in self._manifests(placed, recoverer.keys)]
         for manifest, recoverer in sorted(manifests, key=lambda pair: pair[0].clock, reverse=True):
-            wanted = {name: at for name, at in manifest.segments.items() if name.startswith(BASELINE)}
+            names = [name for name in manifest.segments if name.startswith(BASELINE)]
+            wanted = {name: at for name, at in manifest.segments.items() if name in (*names, MADE_FOR)}
             try:
-                for name, artifact in sorted(recoverer.segments(wanted).items()):
-                    return name.removeprefix(BASELINE), artifact
+                found = recoverer.segments(wanted)
             except StateError as error:
                 log.warning("baseline refused", task=recoverer.keys.place, reason=str(error))
+                continue
+            for name in reversed(names):  # the champion's is behind its shadows
+                made_for = msgspec.json.decode(found[MADE_FOR], type=MadeFor) if MADE_FOR in found else None
+                return OldBaseline(name.removeprefix(BASELINE), found[name], made_for)
         return None
 
     # -- beginning anew

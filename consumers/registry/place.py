@@ -18,6 +18,11 @@ class Place(Struct, frozen=True):
     database: Path | None
     artifacts: str | None
 
+    @property
+    def folder(self) -> Path | None:
+        """Where the files go, if that is a folder here."""
+        return None if self.artifacts is None or ":" in self.artifacts else Path(self.artifacts)
+
 
 def default_folder() -> Path:
     """Where the registry is kept unless a setting says otherwise: the user's state folder."""

@@ -5,6 +5,7 @@ Nothing here deletes a version or a file: a journal may name it.
 """
 
 import hashlib
+import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
@@ -16,7 +17,6 @@ from consumers.registry import database
 from consumers.registry.client import NOT_THERE, code_of, connect
 from consumers.registry.errors import guarded
 from consumers.registry.filing import fetch, file, unless_there
-from consumers.registry.fitness import unfit
 from consumers.registry.history import champions, written
 from consumers.registry.place import place_of
 from consumers.registry.registered import Registered, read_tags, tags_of
@@ -24,12 +24,17 @@ from consumers.restoring import said
 from stream.baseline import Baseline, load
 from stream.config import TOPIC, Stream
 from stream.errors import Refused, RegistryError, SettingError
+from stream.fitness import unfit
 from stream.registry import Registry as Settings
 from stream.training.card import Card
+from stream.warmup import name_classes
 
 ARTIFACT, CARD, PAGE = "baseline.skops", "card.json", "card.html"
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+
+MOST_VERSIONS = 2**31 - 1
+"""MLflow's databases number versions with 32 bits."""
 
 HISTORY = "champions"
 """The tag of a stream's registered model that holds its champions' numbers, the newest last."""
@@ -83,15 +88,16 @@ class Registry:
     def version(self, stream: str, number: int) -> Registered:
         """One version; raises Refused where there is none of this number, or rotwatch has not made it."""
         client = self._client()
+        none = f"{stream} has no version {number}: rotwatch models list shows those there are"
+        if number > MOST_VERSIONS:
+            raise self._refused(none)
         with self._guarded(f"{stream} version {number} cannot be looked up"):
             try:
                 found = client.get_model_version(_model(stream), str(number))
             except Exception as error:
                 if code_of(error) != NOT_THERE:
                     raise
-                raise self._refused(
-                    f"{stream} has no version {number}: rotwatch models list shows those there are"
-                ) from None
+                raise self._refused(none) from None
         return self._known(stream, found)
 
     def numbers(self, stream: str) -> tuple[int | None, int | None]:
@@ -121,7 +127,8 @@ class Registry:
 
     def load(self, registered: Registered, stream: Stream) -> Baseline:
         """A version, ready to score a stream with these settings; raises Refused with the reason where it cannot."""
-        why = unfit(self.card(registered), stream)
+        named = name_classes("stream", stream, []) if stream.classes else stream
+        why = unfit(self.card(registered).made_for, named)
         if why:
             raise self._refused(
                 f"{registered.name} was made for something else: {why}: train one for the stream as it is"
@@ -134,6 +141,17 @@ class Registry:
             raise self._refused(why) from error
 
     # --------------------------------------------------------------------------------------- writing
+
+    def prepare(self, stream: str) -> None:
+        """See that a version can be added, before work that would be lost; makes the registry where there is none."""
+        self._make()
+        folder = self.place.folder
+        with self._alone(f"no version of {stream} can be added"):
+            self._look(stream)
+            if folder is not None:
+                folder.mkdir(parents=True, exist_ok=True)
+                with tempfile.TemporaryFile(dir=folder):
+                    pass
 
     def add(self, stream: str, artifact: bytes, card: Card, page: str | None = None) -> Registered:
         """Register a trained baseline with its card, and with the card as a page; makes the registry where none is.
@@ -190,19 +208,33 @@ class Registry:
                     self._drop(stream)
             return registered
 
+    def former(self, stream: str, over: int) -> Registered:
+        """The champion before the present one, ``over``, of those that have not been deleted; Refused without one."""
+        self._undisturbed(stream, over)
+        return self._former(stream, over)[0]
+
     def rollback(self, stream: str, over: int) -> Registered:
-        """Make the champion before the present one the champion again; ``over`` as in ``promote``."""
+        """Make the former champion the champion again; ``over`` as in ``promote``."""
         with self._alone(f"{stream} cannot be rolled back"):
             self._undisturbed(stream, over)
-            history = self._look(stream).history[:-1]
-            if not history:
-                raise self._refused(f"{stream} has had no champion before version {over}: promote the one you want")
-            registered = self.version(stream, history[-1])
+            registered, history = self._former(stream, over)
             self.artifact(registered)
             self._crown(stream, registered.number, history)
             return registered
 
     # --------------------------------------------------------------------------------------- parts
+
+    def _former(self, stream: str, over: int) -> tuple[Registered, list[int]]:
+        """The former champion, and all champions up to it."""
+        history = self._look(stream).history[:-1]
+        while history:
+            try:
+                return self.version(stream, history[-1]), history
+            except Refused:  # somebody has deleted it
+                history = history[:-1]
+        raise self._refused(
+            f"{stream} has had no champion before version {over} that is still there: promote the one you want"
+        )
 
     def _client(self) -> Any:
         """MLflow's client; a database that is not there or not sound is refused each time before MLflow sees it."""

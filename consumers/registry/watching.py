@@ -69,6 +69,8 @@ class Watcher:
         try:
             self._seen = self._seen or self._registry.made
             if not self._seen:
+                if not self._looked.is_set():
+                    log.info("there is no registry yet; the baseline of the state serves", uri=self._registry.place.uri)
                 return
             named = self._registry.numbers(self._name)
             self._take(named)
@@ -97,7 +99,11 @@ class Watcher:
         swap = Swap(champion, shadows)
         if swap != self.swap:
             self.swap = swap
-            log.info("the registry names other baselines", champion=named[0], challenger=named[1])
+            log.info(
+                "the registry's baselines come into use",
+                champion=None if champion is None else champion.version,
+                challenger=None if challenger is None else challenger.version,
+            )
 
     def _one(self, number: int) -> Chosen | None:
         if number not in self._known:

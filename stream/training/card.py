@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from stream.config import Features, Kind
+from stream.fitness import MadeFor
 from stream.training.aims import Aim
 from stream.training.calibration import Bin
 from stream.training.diagnosis import Point, Reading
@@ -123,6 +124,11 @@ class Card(Struct, frozen=True, kw_only=True):
     packages: dict[str, str]
     seed: int
     seconds: float
+
+    @property
+    def made_for(self) -> MadeFor:
+        """What the baseline can score."""
+        return MadeFor(self.kind, list(self.classes), self.features)
 
     @property
     def recipe(self) -> str:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from stream.config import Stream
 from stream.errors import RecordError, TrainingError
 from stream.features import FeatureExtractor, Row
-from stream.records import Labelled
+from stream.records import KEPT_OTHERWISE, Labelled
 from stream.training.splits import LEAST
 from stream.training.trials import Data
 
@@ -61,6 +61,8 @@ class Gathering:
                 self._correct(record)
             elif record.features is None:
                 self.leave_out("has no features")
+            elif record.hashed != self.stream.features.hashed:
+                self.leave_out(KEPT_OTHERWISE)
             else:
                 self.add(record.event_id, record.time, record.features, record.label)
 

@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+import pandas as pd
+
 from stream.baseline import Baseline, load, version
-from stream.errors import TrainingError
+from stream.errors import ModelError, TrainingError
 from stream.factories import guarded
 from stream.training.calibration import brier, calibration_error, reliability
 from stream.training.card import Calibration, Card
@@ -16,6 +19,19 @@ from stream.training.trials import Data
 
 IMPORTED = "imported"
 """What the card says in place of a recipe."""
+
+
+def needs_values(baseline: Baseline, data: Data) -> str:
+    """What the baseline raises for a row whose numbers and categories are all missing; empty where it scores it."""
+    columns = [*data.features.numeric, *data.features.categorical, *data.features.onehot]
+    row = data.frame.iloc[:1].copy()
+    for name in columns:
+        row[name] = np.nan if name in data.features.numeric else pd.Series([None], dtype=object, index=row.index)
+    try:
+        baseline.score(row)
+    except ModelError as error:
+        return str(error)
+    return ""
 
 
 def judge_imported(
@@ -48,7 +64,8 @@ def judge_imported(
         threshold = order.aim.threshold(data.labels[:first], positive(made)[:first])
     judged, truth = made[first:], data.labels[first:]
     measured = risk(order.aim.losses(truth, answers(judged, threshold)))
-    baseline = load(artifact, order.kind, version(estimator))
+    with guarded("the baseline's file"):
+        baseline = load(artifact, order.kind, version(estimator))
     error, score, bins = calibration_error(truth, judged), brier(truth, judged), reliability(truth, judged)
     half = len(data.labels) // 2
     card = Card(

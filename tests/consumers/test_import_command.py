@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -29,7 +31,8 @@ def rows(count, seed):
 def model(classes=("fine", "fraud"), columns=COLUMNS):
     train = rows(2_000, 1)
     labels = [classes[label == "fraud"] for label in train["label"]]
-    return Pipeline([("scale", StandardScaler()), ("model", LogisticRegression())]).fit(train[columns], labels)
+    steps = [("fill", SimpleImputer()), ("scale", StandardScaler()), ("model", LogisticRegression())]
+    return Pipeline(steps).fit(train[columns], labels)
 
 
 def svm_rows():
@@ -107,10 +110,31 @@ def test_what_cannot_be_used_is_refused_and_nothing_is_registered(rotwatch, shop
     assert not Path("registry.sqlite").exists()
 
 
+def test_a_step_that_is_a_function_of_numpys_can_be_registered(rotwatch, shop):
+    train = rows(2_000, 1)
+    made = Pipeline([("exp", FunctionTransformer(np.exp)), ("model", RandomForestClassifier(5))])
+    shop(made.fit(train[COLUMNS], train["label"]))
+    code, out, err = rotwatch("models", "import", "model.skops", "--card", "held-out.jsonl", "--stream", "shop")
+    assert (code, err) == (0, "")
+    assert "shop version 1" in out
+
+
+def test_one_that_breaks_on_missing_values_is_registered_with_a_warning(rotwatch, shop):
+    words = ["models", "import", "model.skops", "--card", "held-out.jsonl", "--stream", "shop"]
+    train = rows(500, 1)
+    shop(LogisticRegression().fit(train[COLUMNS], train["label"]))
+    code, _, err = rotwatch(*words)
+    assert code == 0
+    assert "this baseline breaks on missing values" in err
+    assert "Input X contains NaN" in err
+
+
 @pytest.mark.usefixtures("shop")
 def test_a_file_that_is_not_there_or_no_skops_file_is_refused(rotwatch):
     words = ["models", "import", "model.skops", "--card", "held-out.jsonl", "--stream", "shop"]
     assert "model.skops: No such file" in rotwatch(*words)[2]
+    Path("model.skops").write_bytes(b"")
+    assert rotwatch(*words)[2] == "rotwatch: model.skops: is empty\n"
     Path("model.skops").write_bytes(b"PK no")
     code, _, err = rotwatch(*words)
     assert (code, len(err.splitlines())) == (2, 1)

@@ -61,6 +61,20 @@ def test_a_file_becomes_a_challenger_with_its_card_and_page(rotwatch, shop):
 
 
 @pytest.mark.usefixtures("shop")
+def test_a_registry_that_nothing_can_be_added_to_is_noticed_before_the_training(rotwatch):
+    words = ["train", "events.jsonl", "--stream", "shop", "--budget", "1h"]
+    toml = Path("rotwatch.toml").read_text()
+    Path("rotwatch.toml").write_text(toml + 'artifacts = "registry.sqlite/files"\n')
+    code, out, err = rotwatch(*words)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert "no version of shop can be added: [Errno 20] Not a directory" in err
+    Path("rotwatch.toml").write_text(toml.replace("registry.sqlite", "events.jsonl/registry.sqlite"))
+    code, out, err = rotwatch(*words)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert "cannot be made: [Errno 17] File exists" in err
+
+
+@pytest.mark.usefixtures("shop")
 def test_a_range_of_time_and_the_newest_rows_of_it(rotwatch):
     words = ["train", "events.jsonl", "--stream", "shop", "--budget", "10ms"]
     # 1.7e9 is 2023-11-14T22:13:20Z
@@ -138,5 +152,7 @@ def test_a_replay_uses_a_registered_baseline_and_its_threshold(rotwatch, shop):
     assert summary["models"]["baseline"]["errors"] == wrong
     code, _, err = rotwatch(*words, "registry:champion")
     assert (code, "there: shop has no champion" in err) == (2, True)
+    code, _, err = rotwatch(*words, "registry:")
+    assert (code, "registry:champion, registry:challenger or registry:N" in err) == (2, True)
     code, _, err = rotwatch(*words, "registry:best")
     assert (code, "registry:champion, registry:challenger or registry:N" in err) == (2, True)

@@ -13,7 +13,6 @@ from rich.console import Console
 
 from consumers import plans, service, training
 from consumers.redaction import redaction
-from consumers.registry.fitness import unfit
 from consumers.start import Run
 from consumers.store import Store
 from consumers.training_rows import of_file
@@ -21,6 +20,7 @@ from stream.config import Duration, Features, Settings, Stream
 from stream.config import Training as TrainingSettings
 from stream.decoding import RecordDecoder
 from stream.errors import SettingError, SourceError, TrainingError
+from stream.fitness import unfit
 from stream.records import Chosen, Label, Swap
 from stream.scoring import ScoringTask
 from stream.snapshot import pack
@@ -145,7 +145,7 @@ def test_what_is_trained_on_the_log_scores_raw_events_as_it_scored_its_rows(tmp_
     decoder = decoder_of(stream)
     raw = task.feed([decoder.event(row, n, 0.0) for n, row in enumerate(rows(300))])
     assert [p.baseline for p in raw.predictions] == made.baseline.score(data.frame)
-    assert unfit(made.card, stream) == ""
+    assert unfit(made.card.made_for, stream) == ""
     assert made.card.rows == 300
     assert made.card.classes == {"ham": int((data.labels == 0).sum()), "spam": int((data.labels == 1).sum())}
 

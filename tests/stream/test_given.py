@@ -7,6 +7,7 @@ from stream.errors import RecordError
 from stream.given import GivenScore
 from stream.records import Event, Label
 from stream.scoring import ScoringTask
+from stream.snapshot import pack, unpack
 from stream.warmup import warm_up
 
 
@@ -43,5 +44,5 @@ def test_two_models_of_the_users_can_be_paired_without_features_or_training():
     assert [(r.online_label, r.baseline_label) for r in out.labelled] == [("yes", "no")] * 2
     assert task.totals().losses["online"][1]["error"] == 1.0
     again = ScoringTask("s", made.stream, warm_up("streams.s", stream, []).models)
-    again.restore(task.snapshot().body, {})
+    again.restore(*unpack(pack(task.snapshot())))
     assert again.digest() == task.digest()

@@ -3,11 +3,12 @@
 import msgspec
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from stream.config import Duration, Features, Labels, Stream
 from stream.errors import ModelError, StateError
 from stream.records import Alarm, Event, Label, Lost, Skip, Tick, Undecodable
-from stream.scoring import ScoringTask
+from stream.scoring import MADE_FOR, ScoringTask
 from stream.snapshot import pack, unpack
 from stream.warmup import warm_up
 
@@ -96,11 +97,23 @@ def test_a_loaded_baseline_without_its_file_takes_the_file_out_of_the_snapshot()
     assert unpack(pack(bare.snapshot()))[1].keys() == snapshot.segments.keys()
 
 
+@pytest.mark.parametrize("changed", [{"categorical": ["city"]}, {"keep": "features"}, {"hash_bits": 12}])
+def test_a_state_that_was_made_under_other_settings_is_refused(changed):
+    made = task(stream())
+    parts = unpack(pack(made.snapshot()))
+    other = task(stream())
+    other.stream = replace(other.stream, features=replace(other.stream.features, **changed))
+    before = other.digest()
+    with pytest.raises(StateError, match="the state was made under other settings: it"):
+        other.restore(*parts)
+    assert other.digest() == before
+
+
 @pytest.mark.parametrize("settings", [{"online": "field:o", "baseline": "field:b"}, {"baseline": "none"}])
 def test_a_given_score_and_no_baseline_at_all_need_no_segment(settings):
     made = task(stream(**settings))
     snapshot = made.snapshot()
-    assert not snapshot.segments
+    assert list(snapshot.segments) == [MADE_FOR]
     moved = task(stream())
     moved.restore(*unpack(pack(snapshot)))
     assert moved.models.baseline_version == made.models.baseline_version

@@ -97,6 +97,9 @@ def test_no_topic_shows_a_text_or_an_unlogged_column_and_a_replay_of_the_raw_eve
 def test_a_rebuild_learns_hashed_words_again_and_says_what_is_not_in_the_log(world, capsys):
     sent(world, rows(world, 300))
     world.work(predictions=300, labelled=300)
+    readable = replace(world.stream, features=replace(world.stream.features, keep="text"))
+    gathered = training_rows.of_topic(world.settings, world.name, readable, Span(1_000))
+    assert gathered.left_out == {"its texts were logged with another features.keep": 300}
     with world.open() as opened:
         rebuilding.rebuild(opened, "committed", None, no_question)
     said = capsys.readouterr().out

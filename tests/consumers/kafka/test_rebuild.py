@@ -70,11 +70,12 @@ def test_a_state_sealed_with_a_lost_key_is_made_anew_and_without_its_key_so_is_t
     world.send(300)
     world.work(predictions=300, labelled=300, begin=lambda: warm_up("s", world.stream, rows).models)
     with world.open() as opened:
-        version, artifact = opened.old_baseline()
+        version, artifact, made_for = opened.old_baseline()
         assert baseline.load(artifact, "binary", version).version == version
+        assert made_for.features == world.stream.features
         rebuilding.rebuild(opened, "committed", None, no_question)
         assert version in capsys.readouterr().out
-        assert opened.old_baseline() == (version, artifact)
+        assert opened.old_baseline()[:2] == (version, artifact)
     lost = tmp_path / "key"
     lost.rename(tmp_path / "lost")
     seal.make_key(lost)
@@ -88,6 +89,26 @@ def test_a_state_sealed_with_a_lost_key_is_made_anew_and_without_its_key_so_is_t
     world.send(20)
     world.work(predictions=320, labelled=320)
     assert {p.baseline_version for p in world.predictions()} == {version}
+
+
+def test_a_state_for_other_columns_is_not_taken_up_and_a_rebuild_leaves_its_baseline_out(world, capsys):
+    rows = [({"n": n / 100}, str(int(n > 0))) for n in range(-100, 100)]
+    world.send(300)
+    world.work(predictions=300, labelled=300, begin=lambda: warm_up("s", world.stream, rows).models)
+    world.stream = replace(world.stream, features=replace(world.stream.features, numeric=["n", "m"]))
+    world.send(20)
+    until = time.monotonic() + 6
+    made = service.Service(world.settings, world.name, world.stream, SCORER)
+    service.serve(made, lambda: time.monotonic() > until)
+    assert len(world.predictions()) == 300
+    with world.open() as opened:
+        assert not upkeep.verify(opened)
+        assert "made under other settings: its numbers are n, the stream has m, n; go back" in capsys.readouterr().out
+        rebuilding.rebuild(opened, "committed", None, no_question)
+    said = capsys.readouterr()
+    assert "no baseline: the online model serves alone" in said.out
+    world.work(predictions=320, labelled=320)
+    assert {p.baseline_version for p in world.predictions()[300:]} == {None}
 
 
 def test_a_rebuild_that_dies_half_way_can_be_done_again(world, monkeypatch):

@@ -101,6 +101,18 @@ def test_a_version_is_promoted_and_rolled_back(models):
     assert "no champion before version 1" in err
 
 
+def test_a_rollback_to_what_is_not_for_the_stream_as_it_is_now_is_refused(models):
+    models("promote", 2)
+    settings = Path("rotwatch.toml")
+    settings.write_text(settings.read_text().replace('"x0", "x1", ', '"x1", '))
+    before = models("list")[1]
+    code, out, err = models("rollback")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "shop version 1 (baseline-" in err
+    assert "its numbers are x0, x1, x2, x3, x4, x5, the stream has x1, x2, x3, x4, x5" in err
+    assert models("list")[1] == before
+
+
 def test_the_challenger_is_dropped(models):
     code, out, _ = models("drop")
     assert (code, "is no challenger any more" in out) == (0, True)
@@ -117,8 +129,9 @@ def test_the_challenger_is_dropped(models):
         (("show", 9), "shop", "shop has no version 9"),
         (("compare", 1, 9), "shop", "shop has no version 9"),
         (("promote", 1), "other", "its numbers are x0, x1, x2, x3, x4, x5, the stream has x0"),
-        (("show",), "other", "it has none yet"),
-        (("rollback",), "other", "it has none yet"),
+        (("show", 10**20), "shop", f"shop has no version {10**20}"),
+        (("show",), "other", "a stream with a champion: it has none"),
+        (("rollback",), "other", "a stream with a champion: it has none"),
         (("list",), "nobody", "setting --stream = 'nobody': must be one of"),
     ],
 )

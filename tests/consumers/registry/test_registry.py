@@ -133,6 +133,17 @@ def test_rollbacks_go_back_through_the_champions_one_by_one(shelf):
     assert numbers(registry) == (1, None)
 
 
+def test_a_rollback_passes_over_champions_that_have_been_deleted(shelf):
+    registry = shelf.filled(3, champion=1)
+    registry.promote("shop", 2, 1)
+    registry.promote("shop", 3, 2)
+    registry._client().delete_model_version("rotwatch.shop", "2")
+    assert registry.former("shop", 3).number == 1
+    assert registry.rollback("shop", 3).number == 1
+    with pytest.raises(Refused, match="no champion before version 1 that is still there: promote the one you want"):
+        registry.former("shop", 1)
+
+
 def test_a_champion_that_somebody_set_by_hand_counts_and_can_be_rolled_back(shelf):
     registry = shelf.filled(3, champion=1)
     registry._client().set_registered_model_alias("rotwatch.shop", "champion", "3")

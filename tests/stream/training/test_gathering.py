@@ -62,6 +62,7 @@ def test_an_event_counts_once_and_with_its_last_label():
         (labelled(1, "maybe"), "label 'maybe' is none of ['no', 'yes']"),
         (labelled(1, features=None), "has no features"),
         (labelled(1, features={"x": "wide", "c": "k"}), "must be a number"),
+        (labelled(1, hashed=True), "its texts were logged with another features.keep"),
     ],
 )
 def test_what_cannot_be_used_is_counted_by_its_reason(record, reason):

@@ -1,20 +1,17 @@
 """A baseline is for a stream whose logged columns are those that it was made for."""
 
-from types import SimpleNamespace
-from typing import Any
-
 import pytest
 from msgspec.structs import replace
 
-from consumers.registry.fitness import unfit
 from stream.config import Features, Stream
+from stream.fitness import MadeFor, unfit, unlike
 
 COLUMNS = Features(text=["subject", "body"], numeric=["size", "age"], categorical=["city"])
 STREAM = Stream(classes=["no", "yes"], features=COLUMNS)
 
 
-def card(features: Features) -> Any:
-    return SimpleNamespace(kind="binary", features=features, classes={"no": 1, "yes": 1})
+def card(features: Features) -> MadeFor:
+    return MadeFor("binary", ["no", "yes"], features)
 
 
 def test_a_baseline_made_of_the_log_fits_the_stream_whose_log_lacks_columns():
@@ -52,3 +49,23 @@ def test_what_is_kept_of_texts_matters_to_no_baseline_that_has_none():
     numbers = replace(COLUMNS, text=[])
     hashed = replace(numbers, keep="features", word_key_file="key")
     assert unfit(card(numbers), replace(STREAM, features=hashed)) == ""
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({}, ""),
+        ({"text_cap": 10, "redact": "m:f", "word_key_file": "elsewhere"}, ""),
+        ({"hash_bits": 20}, "it is for features.hash_bits = 18, the stream has 20"),
+        ({"unlogged": ["age"]}, "its unlogged columns are none, the stream has age"),
+        ({"numeric": ["size"]}, "its numbers are age, size, the stream has size"),
+        ({"keep": "features"}, "it is for features.keep = 'text', the stream has 'features'"),
+    ],
+)
+def test_a_state_is_for_all_columns_that_its_models_see(changed, reason):
+    assert unlike(card(COLUMNS), replace(STREAM, features=replace(COLUMNS, **changed))) == reason
+
+
+def test_a_state_is_for_classes_in_their_order():
+    turned = replace(STREAM, classes=["yes", "no"])
+    assert unlike(card(COLUMNS), turned) == "its classes are no, yes, in this order, the stream has yes, no"
