@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from stream.baseline import dump, fit, version
 from stream.config import Duration, Features, Labels, Stream
-from stream.errors import StateError
+from stream.errors import ModelError, StateError
 from stream.factories import make_baseline
 from stream.features import FeatureExtractor
 from stream.models import Models
@@ -243,7 +243,7 @@ def test_a_file_that_cannot_be_loaded_or_that_cannot_score_what_waits_is_no_swap
     fit(other, extractor.frame([{"z": 1.0}, {"z": 2.0}] * 5), [0, 1] * 5, "binary", 2)
     made = task()
     made.feed(events(3))
-    with pytest.raises(ValueError, match="z"):
+    with pytest.raises(ModelError, match="baseline baseline-z cannot score: ValueError: columns are missing"):
         made.feed([Swap(Chosen("baseline-z", "", 0.5, None, dump(other)))])
 
 
