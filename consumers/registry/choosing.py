@@ -12,14 +12,12 @@ log = structlog.get_logger()
 
 def chosen(registry: Registry, registered: Registered, stream: Stream) -> Chosen:
     """A version with its file, which has been loaded once to see that it can be; raises RegistryError, and Refused."""
-    registry.load(registered, stream)
-    card = registry.card(registered)
+    loaded = registry.load(registered, stream)
+    card = loaded.card
     if not card.aim.plain:
         log.warning(
             "this baseline was chosen for costs or a budget; verdicts and figures here count errors",
             baseline=registered.name,
             aim=card.aim,
         )
-    return Chosen(
-        registered.version, registered.sha256, card.threshold, card.last, artifact=registry.artifact(registered)
-    )
+    return Chosen(registered.version, registered.sha256, card.threshold, card.last, artifact=loaded.artifact)

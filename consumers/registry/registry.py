@@ -47,6 +47,14 @@ class InUse(Struct, frozen=True):
     challenger: Registered | None
 
 
+class Loaded(Struct, frozen=True):
+    """A version that can score: its baseline, the skops file that this came out of, and its card."""
+
+    baseline: Baseline
+    artifact: bytes
+    card: Card
+
+
 class _Aliases(Struct, frozen=True):
     """The numbers of champion and challenger, and those of all champions up to the present one."""
 
@@ -125,17 +133,18 @@ class Registry:
             why = f"the card of {registered.name} cannot be read by this code ({error}): train it anew"
             raise self._refused(why) from error
 
-    def load(self, registered: Registered, stream: Stream) -> Baseline:
+    def load(self, registered: Registered, stream: Stream) -> Loaded:
         """A version, ready to score a stream with these settings; raises Refused with the reason where it cannot."""
+        card = self.card(registered)
         named = name_classes("stream", stream, []) if stream.classes else stream
-        why = unfit(self.card(registered).made_for, named)
+        why = unfit(card.made_for, named)
         if why:
             raise self._refused(
                 f"{registered.name} was made for something else: {why}: train one for the stream as it is"
             )
         data = self.artifact(registered)
         try:
-            return load(data, stream.kind, registered.version)
+            return Loaded(load(data, stream.kind, registered.version), data, card)
         except Exception as error:  # another version of a library may raise whatever it likes
             why = f"{registered.name} cannot be loaded by this code ({said(error)}): train it anew"
             raise self._refused(why) from error

@@ -75,7 +75,7 @@ def test_it_is_judged_by_the_rows_and_registered(rotwatch, shop, classes):
     assert "trained elsewhere" in page.read_text()
     code, out, _ = rotwatch("models", "show", "1", "--stream", "shop")
     assert (code, "imported" in out) == (0, True)
-    baseline = registry.load(made, load(Path("rotwatch.toml")).streams["shop"])
+    baseline = registry.load(made, load(Path("rotwatch.toml")).streams["shop"]).baseline
     assert baseline.score(held_out[COLUMNS]) == model(classes).predict_proba(held_out[COLUMNS])[:, 1].tolist()
 
 

@@ -55,7 +55,7 @@ def test_a_file_becomes_a_challenger_with_its_card_and_page(rotwatch, shop):
     made = registry.in_use("shop").challenger
     card = registry.card(made)
     assert (card.rows, card.stream, card.classes.keys()) == (400, "shop", {"fine", "fraud"})
-    assert registry.load(made, settings().streams["shop"]).version == made.version
+    assert registry.load(made, settings().streams["shop"]).baseline.version == made.version
     [page] = shop.rglob("card.html")
     assert made.version in page.read_text()
 

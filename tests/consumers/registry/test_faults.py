@@ -202,7 +202,7 @@ def test_a_damaged_file_is_refused_by_whoever_loads_or_promotes_it(shelf, name):
                 verb()
         assert registry.in_use("shop").champion is None
     path.write_bytes(whole)
-    assert registry.load(version, STREAM).version == version.version
+    assert registry.load(version, STREAM).baseline.version == version.version
 
 
 def test_a_missing_file_is_refused_with_what_to_do(shelf):
@@ -257,7 +257,7 @@ def test_a_full_disk_is_said_and_the_champion_stays(tmp_path, made, empty):
             assert made.card.version in str(refused.value)
         assert registry.in_use("shop").champion.number == 1
         assert [one.number for one in registry.versions("shop")] == [1]
-        assert registry.load(registry.in_use("shop").champion, STREAM).version == made.card.version
+        assert registry.load(registry.in_use("shop").champion, STREAM).baseline.version == made.card.version
         disk.free()
         assert registry.add("shop", made.artifact, made.card).number == 2
         assert registry.promote("shop", 2, 1).number == 2

@@ -41,7 +41,7 @@ def test_an_add_that_is_killed_leaves_no_version_and_the_next_one_is_made(shelf,
     assert registry.versions("shop") == []
     added = registry.add("shop", shelf.made.artifact, shelf.made.card)
     assert added.number == 1
-    assert registry.load(added, STREAM).version == added.version
+    assert registry.load(added, STREAM).baseline.version == added.version
 
 
 def test_an_add_that_is_killed_when_its_version_is_made_has_left_a_whole_one(shelf, others):
@@ -49,7 +49,7 @@ def test_an_add_that_is_killed_when_its_version_is_made_has_left_a_whole_one(she
     assert status == -signal.SIGKILL
     registry = shelf.open()
     [version] = registry.versions("shop")
-    assert registry.load(version, STREAM).version == shelf.made.card.version
+    assert registry.load(version, STREAM).baseline.version == shelf.made.card.version
 
 
 def test_a_registry_whose_making_was_killed_is_made_anew(bare, others):

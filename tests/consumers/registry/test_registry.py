@@ -67,7 +67,7 @@ def test_what_comes_out_is_what_went_in(shelf):
     [version] = registry.versions("shop")
     assert registry.artifact(version) == shelf.made.artifact
     assert registry.card(version) == shelf.made.card
-    baseline = registry.load(version, STREAM)
+    baseline = registry.load(version, STREAM).baseline
     frame = linear(50, seed=4).frame
     assert baseline.version == shelf.made.baseline.version
     assert baseline.score(frame) == shelf.made.baseline.score(frame)
@@ -215,7 +215,7 @@ def test_columns_in_another_order_and_classes_that_are_not_named_are_no_reason_t
         replace(STREAM, classes=[]),
         replace(STREAM, classes=["yes", "no"], positive="yes"),
     ):
-        baseline = registry.load(version, stream)
+        baseline = registry.load(version, stream).baseline
         shuffled = frame[stream.features.numeric]
         assert baseline.score(shuffled) == shelf.made.baseline.score(frame)
 
