@@ -64,7 +64,9 @@ OF_TASKS: list[Spec] = [
     (CounterMetricFamily, "labelled_read", "Labelled records read by the monitor.", ()),
     (CounterMetricFamily, "judged_records", "Labelled records that the monitor judged.", ()),
     (CounterMetricFamily, "left_out_records", "Labelled records that the monitor left out.", ()),
-    (CounterMetricFamily, "alarms", "Alarms raised, by detector and the model watched.", ("detector", "model")),
+    (CounterMetricFamily, "alarms", "Alarms raised, by detector.", ("detector",)),
+    (GaugeMetricFamily, "evidence", "Evidence of each detector, as a share of what raises an alarm.", ("detector",)),
+    (GaugeMetricFamily, "excess_error_ratio", "Errors of the baseline more than the online model's.", ("since", "end")),
     (GaugeMetricFamily, "verdict", "1 for the monitor's verdict, 0 for the others.", ("verdict",)),
     (GaugeMetricFamily, "judged_error_ratio", "Decayed share of errors that the verdict compares.", ("model",)),
     (CounterMetricFamily, "commits", "Batches that this process committed.", ()),
@@ -179,14 +181,18 @@ def show_monitoring(sheet: Sheet, totals: MonitoringTotals) -> None:
     sheet.add("left_out_records", totals.left_out)
     sheet.add("dead_letters", totals.dead, "labelled")
     for kind, count in totals.alarms.items():
-        detector, _, model = kind.partition(":")
-        if detector != LOST_ALARM:  # no detector, and nothing of a model: lost_records has them, the scorers' too
-            sheet.add("alarms", count, detector, model)
+        if not kind.startswith(LOST_ALARM):  # no detector: lost_records has them, the scorers' too
+            sheet.add("alarms", count, kind)
     # A verdict that is not listed is shown too: no verdict at 1 would read as no verdict at all.
     for verdict in dict.fromkeys((*VERDICTS, totals.verdict)):
         sheet.add("verdict", verdict == totals.verdict, verdict)
     for model, mean in totals.means.items():
         sheet.add("judged_error_ratio", mean, model)
+    for detector, evidence in totals.evidence.items():
+        sheet.add("evidence", evidence / totals.threshold, detector)
+    for since, ends in totals.excess.items():
+        for end, value in zip(("mean", "low", "high"), ends, strict=True):
+            sheet.add("excess_error_ratio", value, since, end)
 
 
 def show_runtime(sheet: Sheet, runtime: Runtime) -> None:

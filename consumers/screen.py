@@ -125,8 +125,9 @@ def _tell(console: Console, results: Results) -> None:
     """What has happened on the way."""
     alarms = results.alarms
     for alarm in alarms[:20]:
-        figures = ", ".join(f"{name} {value:.4g}" for name, value in alarm.detail.items())
-        console.print(f"alarm at row {alarm.position:,}: {alarm.verdict} ({alarm.kind}: {figures})", highlight=False)
+        console.print(
+            f"alarm at row {alarm.position:,}: {alarm.verdict} ({alarm.kind}): {alarm.reason}", highlight=False
+        )
     if len(alarms) > 20:
         console.print(f"... and {len(alarms) - 20:,} more alarms")
     for made in results.retrains[:20]:

@@ -62,7 +62,7 @@ class Chain:
         if self.board is not None:
             self.board.update(out.labelled, self.scoring.counted)
         if self.monitoring is not None:
-            out.alarms.extend(self.monitoring.feed(out.labelled).alarms)
+            out.alarms.extend(self.monitoring.feed([*out.profiles, *out.labelled]).alarms)
         return out
 
     def _refit(self, refitting: Refitting) -> None:

@@ -34,6 +34,9 @@ READ = ("events", "labels")
 TOPIC = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 """What Kafka takes as a topic's name."""
 
+LEAST_TOLERANCE = 12_500
+"""Tolerated errors per 1,000, times false_alarm_every, at least: stream/drift/rot.py says the same by LEAST_PRODUCT."""
+
 MOST_SEED = 2**32 - 1
 """What scikit-learn takes."""
 
@@ -80,9 +83,15 @@ class Labels(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Monitor(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the monitor tolerates."""
+    """How often the monitor may be wrong, and what it tolerates.
 
+    ``false_alarm_every``: labelled events. The baseline may make so many errors more than the online model, and each
+    so many more than its reference, the upper end of its risk's interval, says.
+    """
+
+    false_alarm_every: int = 10_000
     tolerate_extra_errors_per_1000: float = 10.0
+    tolerate_above_reference_per_1000: float = 20.0
 
 
 class Stream(Struct, frozen=True, forbid_unknown_fields=True):
@@ -217,14 +226,27 @@ def check_stream(key: str, stream: Stream) -> None:
         raise SettingError(f"{key}.alert_rate", stream.alert_rate, "a share between 0 and 1")
     if not 0 < stream.blend_share < 0.5:
         raise SettingError(f"{key}.blend_share", stream.blend_share, "a share between 0 and 0.5")
-    tolerated = stream.monitor.tolerate_extra_errors_per_1000
-    if not 0 <= tolerated <= 1000:
-        raise SettingError(f"{key}.monitor.tolerate_extra_errors_per_1000", tolerated, "a number from 0 to 1000")
+    _check_monitor(f"{key}.monitor", stream.monitor)
     check_training(f"{key}.training", stream.training, stream.kind)
     _check_classes(key, stream)
     _check_features(key, stream)
     _check_labels(key, stream)
     _check_models(key, stream)
+
+
+def _check_monitor(key: str, monitor: Monitor) -> None:
+    every, extra, above = (
+        monitor.false_alarm_every,
+        monitor.tolerate_extra_errors_per_1000,
+        monitor.tolerate_above_reference_per_1000,
+    )
+    _at_least(f"{key}.false_alarm_every", every, 100)
+    least = LEAST_TOLERANCE / every
+    if not least <= extra < 1000:
+        wanted = f"from {least:g} (with this false_alarm_every, less would alarm on nothing) to below 1000"
+        raise SettingError(f"{key}.tolerate_extra_errors_per_1000", extra, wanted)
+    if not 0 <= above < 1000:
+        raise SettingError(f"{key}.tolerate_above_reference_per_1000", above, "a number from 0 to below 1000")
 
 
 def _check_topics(streams: dict[str, Stream]) -> None:

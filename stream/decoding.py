@@ -4,15 +4,17 @@ import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from stream.config import Fields
 from stream.errors import RecordError
-from stream.records import Event, Label, Labelled, Undecodable
+from stream.records import Event, Label, Labelled, Risks, Undecodable
 
 LONGEST_ID = 512
+
+Published = TypeVar("Published")
 
 
 class RecordDecoder:
@@ -129,16 +131,26 @@ def decode_labelled(raw: bytes, offset: int) -> Labelled | Undecodable:
     >>> wrong.field, wrong.reason
     ('time', "field 'time': Expected `float`, got `str`")
     """
+    return _published(_labelled, "labelled", raw, offset)
+
+
+def decode_risks(raw: bytes, offset: int) -> Risks | Undecodable:
+    """What a scorer said of its models' risks, or what is wrong with it."""
+    return _published(_risks, "profiles", raw, offset)
+
+
+def _published(decode: Callable[[bytes], Published], source: str, raw: bytes, offset: int) -> Published | Undecodable:
     try:
-        return _labelled(raw)
+        return decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         reason, _, path = str(error).partition(" - at `$")
         missing = re.search(r"missing required field `(\w+)`", reason)
         field = missing[1] if missing else re.sub(r"^\.|`$", "", path)
-        return Undecodable("labelled", str(RecordError(field, reason)), field, offset, raw)
+        return Undecodable(source, str(RecordError(field, reason)), field, offset, raw)
 
 
 _labelled = msgspec.json.Decoder(Labelled).decode
+_risks = msgspec.json.Decoder(Risks).decode
 
 
 def _is_number(value: str) -> bool:

@@ -55,7 +55,7 @@ class Models(Struct):
     ``thresholds`` are (online, baseline): an event scored at or above is called positive; ``past`` are those of
     baselines that were in use before, by version, while events wait that they have scored. ``artifact`` is the
     baseline's skops file, with which a snapshot restores a task anywhere; a given score has none. ``shadows`` are
-    scored beside the baseline and not served, by their versions.
+    scored beside the baseline and not served, by their versions. ``risks`` are (online, baseline), as in Risks.
     """
 
     online: OnlineModel | GivenScore
@@ -65,6 +65,7 @@ class Models(Struct):
     artifact: bytes = b""
     past: dict[str | None, Thresholds] = {}
     shadows: dict[str, Frozen] = {}
+    risks: tuple[float | None, float | None] = (None, None)
 
     @property
     def baseline_version(self) -> str | None:
@@ -100,6 +101,7 @@ class Models(Struct):
         self.past = {version: of for version, of in known.items() if version in held}
         self.baseline, self.artifact = champion.baseline, champion.artifact
         self.thresholds = (self.thresholds[0], champion.threshold)
+        self.risks = (self.risks[0], swap.champion.risk)  # type: ignore[union-attr] # there is a champion
 
     def _frozen(self, chosen: Chosen, kind: Kind) -> Frozen:
         """A baseline that is here already, or out of its file."""
@@ -130,6 +132,7 @@ class Models(Struct):
             "thresholds": self.thresholds,
             "past": self.past,
             "shadows": shadows,
+            "risks": self.risks,
         }
 
     def restore(self, state: Mapping[str, Any], stream: Stream, segments: Mapping[str, bytes]) -> None:
@@ -149,7 +152,7 @@ class Models(Struct):
         else:
             champion = of(version, thresholds[1])
             self.baseline, self.artifact = champion.baseline, champion.artifact
-        self.thresholds, self.past = thresholds, state["past"]
+        self.thresholds, self.past, self.risks = thresholds, state["past"], state["risks"]
 
     def ready(self, extractor: FeatureExtractor, events: Sequence[Event]) -> Iterator[Ready | RecordError]:
         """Rows, the online model's inputs and the baseline's scores of a batch, or why an event has none."""

@@ -1,7 +1,7 @@
-"""The monitoring task: judges a stream's models by its labelled records.
+"""The monitoring task: judges a stream's models by its labelled records, with a stated false-alarm rate.
 
-Both models' 0/1 losses are followed by river's ADWIN (Bifet and Gavalda 2007) and Page-Hinkley (Page 1954). Neither
-states a false-alarm rate for dependent data, so their alarms carry no evidence and their verdicts are provisional.
+For each champion version evidence begins anew (stream/drift/judgement.py). What its models' errors are measured by a
+scorer says in Risks; an absolute detector runs from then on.
 """
 
 import pickle
@@ -10,25 +10,22 @@ from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import asdict, astuple
-from river import drift
 
 from stream.config import Stream
 from stream.digest import digest
+from stream.drift.evidence import Crossing
+from stream.drift.judgement import judge
+from stream.drift.rot import BASELINE, ONLINE, PAIRED, REVERSE, Limits
+from stream.drift.verdict import NEXT
 from stream.errors import StateError
-from stream.records import Alarm, DeadLetter, Input, Labelled, Lost, Outputs, Skip, Tick, Undecodable
+from stream.records import Alarm, DeadLetter, Input, Labelled, Lost, Outputs, Risks, Skip, Tick, Undecodable
 from stream.skips import Skips
 from stream.snapshot import Snapshot
 
-SCHEMA = 3
-
-HALF_LIFE = 500
-"""Labelled events after which a loss weighs half in the means that a verdict compares."""
+SCHEMA = 4
 
 MOST_PAST = 10
-"""Former baselines whose late records are told from those of a new one."""
-
-LATCH = 2_000
-"""Labelled events after an alarm for which it counts; while the baseline trails, it counts as long as it does."""
+"""Former baselines whose late records are told from those of a new one, and versions whose risks are remembered."""
 
 
 class MonitorCounts(Struct, gc=False):
@@ -43,7 +40,11 @@ class MonitorCounts(Struct, gc=False):
 
 
 class MonitoringTotals(Struct, frozen=True):
-    """What the monitor has counted and thinks at one moment; see MonitorCounts."""
+    """What the monitor has counted and thinks at one moment; see MonitorCounts.
+
+    ``evidence`` is by detector, ``off`` says why one does not run. ``excess`` is how many errors the baseline makes
+    more than the online model, a labelled event: mean and 95% interval since it came into use, and since the alarm.
+    """
 
     read: int
     labelled: int
@@ -53,38 +54,17 @@ class MonitoringTotals(Struct, frozen=True):
     lost: int
     alarms: dict[str, int]
     verdict: str
+    reason: str
     means: dict[str, float]
+    evidence: dict[str, float]
+    threshold: float
+    off: dict[str, str]
+    excess: dict[str, tuple[float, float, float]]
 
     def unbalanced(self) -> str | None:
         """The equation that does not hold, written out, or None: every record is accounted for."""
         fates = self.labelled + self.left_out + self.dead
         return None if self.read == fates else f"read {self.read} != labelled + left out + dead = {fates}"
-
-
-class Watch:
-    """One model's 0/1 loss: its decayed mean and the detectors on it."""
-
-    def __init__(self) -> None:
-        self.events = 0
-        self.mean = 0.0
-        self.detectors: dict[str, Any] = {"adwin": drift.ADWIN(), "page-hinkley": drift.PageHinkley(mode="up")}
-
-    def update(self, loss: float) -> list[tuple[str, dict[str, float]]]:
-        """Take in a loss of 0 or 1; names the detectors that notice a rise, with their figures."""
-        self.events += 1
-        # The plain mean of the first events, a decayed one after: see LossTotals.
-        self.mean += (loss - self.mean) * max(1.0 / self.events, 1.0 - 0.5 ** (1.0 / HALF_LIFE))
-        adwin = self.detectors["adwin"]
-        before = adwin.estimation
-        adwin.update(loss)
-        found = []
-        if adwin.drift_detected and adwin.estimation > before:
-            found.append(("adwin", {"mean_before": before, "mean_after": adwin.estimation, "window": adwin.width}))
-        hinkley = self.detectors["page-hinkley"]
-        hinkley.update(loss)
-        if hinkley.drift_detected:
-            found.append(("page-hinkley", {"mean_after": self.mean, "threshold": hinkley.threshold}))
-        return found
 
 
 class MonitoringTask:
@@ -95,18 +75,16 @@ class MonitoringTask:
 
     def __init__(self, name: str, stream: Stream) -> None:
         self.name = name
-        self.tolerance = stream.monitor.tolerate_extra_errors_per_1000 / 1000
-        self.watches = {"baseline": Watch(), "online": Watch()}
+        self.limits = limits(stream)
+        self.judgement = judge(self.limits, None, None)
+        self.risks: dict[str | None, Risks] = {}
         self.version: str | None = None
         self.past: list[str | None] = []
         self.last = 0.0
         self.counts = MonitorCounts()
         self.skips = Skips()
         self.clock = 0.0
-        self.alarms = {
-            f"{detector}:{model}": 0 for model, watch in self.watches.items() for detector in watch.detectors
-        }
-        self.alarmed: int | None = None
+        self.alarms = dict.fromkeys((PAIRED, REVERSE, BASELINE, ONLINE), 0)
 
     def feed(self, batch: Sequence[Input]) -> Outputs:
         """Take inputs in order; the same inputs give the same alarms in any batches."""
@@ -115,6 +93,8 @@ class MonitoringTask:
         for record in batch:
             if isinstance(record, Labelled):
                 self._judge(record, out)
+            elif isinstance(record, Risks):
+                self._learn(record)
             elif isinstance(record, Tick):
                 self.clock = record.time
             elif isinstance(record, Lost):
@@ -134,12 +114,20 @@ class MonitoringTask:
             counts.left_out += 1
             return
         counts.labelled += 1
-        for model, answer in (("baseline", record.baseline_label), ("online", record.online_label)):
-            if answer is None:
-                continue
-            for detector, figures in self.watches[model].update(float(answer != record.label)):
-                self.alarmed = counts.labelled
-                self._count(self._alarm(record, f"{detector}:{model}", figures), out)
+        if record.baseline_label is None:
+            self.judgement.online.update(float(record.online_label != record.label))
+            return
+        losses = float(record.baseline_label != record.label), float(record.online_label != record.label)
+        for crossing in self.judgement.update(*losses):
+            self._count(self._alarm(record, crossing), out)
+
+    def _learn(self, risks: Risks) -> None:
+        self.risks.pop(risks.baseline_version, None)
+        self.risks[risks.baseline_version] = risks
+        while len(self.risks) > MOST_PAST:
+            del self.risks[next(iter(self.risks))]
+        if risks.baseline_version == self.version:
+            self.judgement.learn(risks.baseline, risks.online)
 
     def _on_unusable(self, record: Undecodable | Skip, out: Outputs) -> None:
         field = ""
@@ -152,7 +140,7 @@ class MonitoringTask:
                 return  # a tick is no record: nothing of it is to be kept
         self.counts.read += 1
         self.counts.dead += 1
-        out.dead_letters.append(DeadLetter("labelled", field, record.reason, record.offset, record.raw))
+        out.dead_letters.append(DeadLetter(record.source, field, record.reason, record.offset, record.raw))
 
     def _count(self, alarm: Alarm, out: Outputs) -> None:
         self.alarms[alarm.kind] = self.alarms.get(alarm.kind, 0) + 1
@@ -170,39 +158,63 @@ class MonitoringTask:
                 return False
             self.past = [*[one for one in self.past if one != version], self.version][-MOST_PAST:]
             self.version = version
-            self.watches = {"baseline": Watch(), "online": Watch()}
-            self.alarmed = None
+            known = self.risks.get(version) or Risks(version, None, None)
+            self.judgement = judge(self.limits, known.baseline, known.online)
         self.last = record.time
         # The gap compares the models on the same events: one that the baseline did not score is none of them.
         return version is None or record.baseline_label is not None
 
-    def _gap(self) -> float:
-        return self.watches["baseline"].mean - self.watches["online"].mean
-
-    def _alarm(self, record: Labelled, kind: str, figures: dict[str, float]) -> Alarm:
-        detail = {**figures, **{f"{model}_mean": watch.mean for model, watch in self.watches.items()}}
-        return Alarm(self.name, record.position, record.event_id, record.label_time, kind, self.verdict, None, detail)
+    def _alarm(self, record: Labelled, crossing: Crossing) -> Alarm:
+        judged = self.judgement
+        detail = {"odds": crossing.odds, "baseline_mean": judged.baseline.mean, "online_mean": judged.online.mean}
+        if crossing.change is not None:
+            detail["began_events_ago"] = float(crossing.event - crossing.change)
+        return Alarm(
+            self.name,
+            record.position,
+            record.event_id,
+            record.label_time,
+            crossing.detector,
+            self.verdict,
+            crossing.evidence,
+            detail,
+            self.reason,
+        )
 
     @property
     def verdict(self) -> str:
-        """What the monitor thinks now: nothing is wrong before an alarm; then the gap between the models decides."""
-        judged = self.counts.labelled
-        if not judged:
+        """What the monitor thinks now: see stream/drift/verdict.py."""
+        if not self.counts.labelled:
             return "blind"
-        if self.version is None:
-            return "no_baseline"
-        if self.alarmed is not None:
-            gap = self._gap()
-            if gap > self.tolerance:
-                return "baseline_rot"
-            if judged - self.alarmed < LATCH:
-                return "online_fault" if -gap > self.tolerance else "unexplained"
-        return "healthy"
+        return "no_baseline" if self.version is None else self.judgement.verdict
+
+    @property
+    def reason(self) -> str:
+        """Why, and what to do next."""
+        verdict = self.verdict
+        why = "" if verdict in ("blind", "no_baseline") else f"{self.judgement.reason}: "
+        return f"{why}{NEXT[verdict]}"
 
     def totals(self) -> MonitoringTotals:
         """An immutable copy of the counts and the verdict."""
-        means = {model: watch.mean for model, watch in self.watches.items() if watch.events}
-        return MonitoringTotals(**asdict(self.counts), alarms=dict(self.alarms), verdict=self.verdict, means=means)
+        judged = self.judgement
+        means = {"baseline": judged.baseline, "online": judged.online}
+        intervals = {"deployed": judged.deployed, "alarm": judged.alarmed}
+        return MonitoringTotals(
+            **asdict(self.counts),
+            alarms=dict(self.alarms),
+            verdict=self.verdict,
+            reason=self.reason,
+            means={model: mean.mean for model, mean in means.items() if mean.events},
+            evidence={name: detector.evidence for name, detector in judged.rot.detectors.items()},
+            threshold=judged.rot.detectors[PAIRED].every,
+            off=dict(judged.rot.off),
+            excess={
+                since: (interval.mean, *interval.bounds())
+                for since, interval in intervals.items()
+                if interval is not None and interval.events
+            },
+        )
 
     def recent_skips(self) -> int:
         """Skips among the last 1,000 inputs."""
@@ -217,9 +229,8 @@ class MonitoringTask:
         schema, *parts = pickle.loads(body)  # noqa: S301 - authenticated by whoever stores it: consumers/seal.py
         if schema != SCHEMA:
             raise StateError(f"the monitor's state has schema {schema}, this version reads {SCHEMA}")
-        self.watches, self.version, self.past, self.last, counts, self.skips, self.clock, self.alarms, self.alarmed = (
-            parts
-        )
+        self.judgement, self.risks, self.version, self.past, self.last, *others = parts
+        counts, self.skips, self.clock, self.alarms = others
         self.counts = MonitorCounts(*counts)
 
     def digest(self) -> str:
@@ -227,6 +238,15 @@ class MonitoringTask:
         return digest(self._state())
 
     def _state(self) -> tuple[Any, ...]:
-        counts = astuple(self.counts)
-        of_version = (self.watches, self.version, self.past, self.last)
-        return (SCHEMA, *of_version, counts, self.skips, self.clock, self.alarms, self.alarmed)
+        of_version = (self.judgement, self.risks, self.version, self.past, self.last)
+        return (SCHEMA, *of_version, astuple(self.counts), self.skips, self.clock, self.alarms)
+
+
+def limits(stream: Stream) -> Limits:
+    """What a stream's settings tolerate."""
+    monitor = stream.monitor
+    return Limits(
+        monitor.false_alarm_every,
+        monitor.tolerate_extra_errors_per_1000 / 1000,
+        monitor.tolerate_above_reference_per_1000 / 1000,
+    )

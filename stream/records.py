@@ -94,7 +94,7 @@ class Chosen(Struct, frozen=True):
     """A baseline that the registry names, and its skops file (which the journal leaves out: it has the digest).
 
     An event scored at ``threshold`` or above is called positive. ``trained_until`` is the time of the newest event that
-    it has learned from, in seconds since the epoch; None: not known.
+    it has learned from, in seconds since the epoch; None: not known. ``risk``: as in Risks.
     """
 
     version: str
@@ -102,6 +102,7 @@ class Chosen(Struct, frozen=True):
     threshold: float
     trained_until: float | None = None
     artifact: bytes = b""
+    risk: float | None = None
 
 
 class Swap(Struct, frozen=True):
@@ -179,9 +180,6 @@ class Labelled(Struct, frozen=True, gc=False):
 KEPT_OTHERWISE = "its texts were logged with another features.keep"
 """Why a record of the training log is of no use to a model that reads words where it has hashes, or the reverse."""
 
-Input = Event | Label | Labelled | Undecodable | Skip | Tick | Lost | Swap
-"""Events, labels and swaps go to a scorer, labelled records to a monitor, the others to both."""
-
 
 class DeadLetter(Struct, frozen=True, gc=False):
     """A record that could not be used: why, and its bytes untouched (base64 in JSON)."""
@@ -213,12 +211,24 @@ class Profile(Struct, frozen=True):
     unseen: dict[str, int]
 
 
+class Risks(Struct, frozen=True, tag="risks", tag_field="record"):
+    """What the errors of a baseline and of the online model beside it are measured by.
+
+    Upper ends of 95% intervals of the shares of errors that they made on rows that they had not learned from, before
+    the stream that they judge; None: not known.
+    """
+
+    baseline_version: str | None
+    baseline: float | None
+    online: float | None
+
+
 class Alarm(Struct, frozen=True):
     """Something that a person or the retrainer should know.
 
     ``position`` and ``event_id`` name the event whose label raised it (for lost inputs: the first offset, and no
-    event), ``kind`` the detector and what it watched. ``evidence`` is the level of an e-detector, null for detectors
-    that state none; ``detail`` holds the detector's own figures.
+    event), ``kind`` the detector. ``evidence`` is the level of an e-detector, null for what states none; ``detail``
+    holds the detector's own figures, ``reason`` says what the verdict is by, and what to do next.
     """
 
     stream: str
@@ -229,6 +239,11 @@ class Alarm(Struct, frozen=True):
     verdict: str
     evidence: float | None
     detail: dict[str, float]
+    reason: str = ""
+
+
+Input = Event | Label | Labelled | Risks | Undecodable | Skip | Tick | Lost | Swap
+"""Events, labels and swaps go to a scorer, labelled records and risks to a monitor, the others to both."""
 
 
 class Outputs(Struct):
@@ -238,6 +253,7 @@ class Outputs(Struct):
     labelled: list[Labelled]
     alarms: list[Alarm]
     dead_letters: list[DeadLetter]
+    profiles: list[Risks] = []
 
 
 RECORDS: dict[str, type[Struct]] = {
@@ -246,6 +262,7 @@ RECORDS: dict[str, type[Struct]] = {
     "prediction": Prediction,
     "labelled": Labelled,
     "profile": Profile,
+    "risks": Risks,
     "alarm": Alarm,
     "dead-letter": DeadLetter,
 }

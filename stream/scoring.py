@@ -34,6 +34,7 @@ from stream.records import (
     Lost,
     Outputs,
     Prediction,
+    Risks,
     Skip,
     Swap,
     Tick,
@@ -45,6 +46,9 @@ from stream.tally import Tally
 from stream.totals import InputCounts, ScoringTotals
 
 SCHEMA = 5
+
+SAID_EVERY = 1_000
+"""Events after which the models' risks are said again: a monitor may have begun meanwhile."""
 
 MADE_FOR = "made-for"
 """The segment that says what the state is made for."""
@@ -76,6 +80,7 @@ class ScoringTask:
         self.tally = Tally()
         self.lates = Lates()
         self.counted: dict[str, Scored] = {}
+        self.said_at: int | None = None
 
     def feed(self, batch: Sequence[Input]) -> Outputs:
         """Take inputs in order and answer what is to be published.
@@ -106,8 +111,16 @@ class ScoringTask:
         for entry in self.join.newest(len(out.predictions)):
             entry.pack()
         self.lates.forget(self.join)
+        self._say_risks(out)
         self.counted = self.tally.labelled(out.labelled, self.classes, self.stream.kind)
         return out
+
+    def _say_risks(self, out: Outputs) -> None:
+        """Now and then, and as soon as others are in use."""
+        if self.said_at is None or self.inputs.predicted - self.said_at >= SAID_EVERY:
+            online, baseline = self.models.risks
+            out.profiles.append(Risks(self.models.baseline_version, baseline, online))
+            self.said_at = self.inputs.predicted
 
     def differs(self, swap: Swap) -> bool:
         """Whether a swap would change anything."""
@@ -120,6 +133,7 @@ class ScoringTask:
         before = self.models.baseline_version
         self.models.swap(swap, self.stream.kind, self.join.versions())
         self.inputs.swaps += 1
+        self.said_at = None
         if self.models.baseline_version != before:
             self.models.attempt(self._extractor, [e.row for e in islice(self.join.in_room(), 8) if e.row is not None])
         self.lates.keep([self.models.baseline_version or "", *self.models.shadows])
@@ -324,7 +338,7 @@ class ScoringTask:
         self.models.online, self.models.online_version = state["online"], state["online_version"]
         self.blend.weight = state["blend"]
         self.inputs = InputCounts(*state["inputs"])
-        self.clock, self.tally = state["clock"], state["tally"]
+        self.clock, self.tally, self.said_at = state["clock"], state["tally"], state["said_at"]
 
     def digest(self) -> str:
         """The canonical digest of the state."""
@@ -342,4 +356,5 @@ class ScoringTask:
             "inputs": msgspec.structs.astuple(self.inputs),
             "clock": self.clock,
             "tally": self.tally,
+            "said_at": self.said_at,
         }

@@ -125,11 +125,14 @@ class RunningSum:
             state.clock = record.time
         elif isinstance(record, Swap):
             self._swap(record)
-        else:
-            state.dead += 1
-            if isinstance(record, Skip):
-                state.skips.append(state.fed)
-            out.dead_letters.append(DeadLetter(record.source, "", record.reason, record.offset, record.raw))
+        elif isinstance(record, Undecodable | Skip):
+            self._bury(record, out)
+
+    def _bury(self, record: Undecodable | Skip, out: Outputs) -> None:
+        self.state.dead += 1
+        if isinstance(record, Skip):
+            self.state.skips.append(self.state.fed)
+        out.dead_letters.append(DeadLetter(record.source, "", record.reason, record.offset, record.raw))
 
     def _swap(self, swap: Swap) -> None:
         if swap.champion is not None:

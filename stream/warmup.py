@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from stream.given import GIVEN, GivenScore
 from stream.models import Models
 from stream.online import OnlineModel
 from stream.records import Score
+from stream.validation import baseline_risk, online_risk
 
 
 class WarmUp(Struct):
@@ -55,19 +57,26 @@ def warm_up(key: str, stream: Stream, rows: Sequence[tuple[dict[str, Any], str |
     inputs = extractor.inputs(usable)
     learner: OnlineModel | GivenScore
     alerts: tuple[list[Any], list[Any]] = ([], [])
+    risks: list[float | None] = [None, None]
     if stream.online.startswith(GIVEN):
         learner, name = GivenScore(stream.online.removeprefix(GIVEN), many), stream.online
     else:
         learner = OnlineModel(make_online(key, stream), stream.kind, len(stream.classes))
         with guarded(f"the online model {stream.online}"):
             alerts[0].extend(_pretrain(learner, inputs, labels))
+        if stream.kind != "anomaly":
+            risks[0] = online_risk(alerts[0], labels)
         name = f"{stream.online}-{digest([stream.features.columns, usable, labels])[:12]}"
     frozen, artifact = _baseline(key, stream, extractor, usable, labels, many)
     if isinstance(frozen, Baseline):
         with guarded(f"the baseline {stream.baseline}"):
             rows_seen = usable if stream.kind == "anomaly" else usable[:8]
             alerts[1].extend(frozen.score(extractor.frame(rows_seen)))
-    models = Models(learner, name, frozen, artifact=artifact)
+            if stream.kind != "anomaly":
+                make = partial(make_baseline, key, stream)
+                frame, classes = extractor.frame(usable), len(stream.classes)
+                risks[1] = baseline_risk(make, frame, labels, stream.kind, classes)
+    models = Models(learner, name, frozen, artifact=artifact, risks=(risks[0], risks[1]))
     if stream.kind == "anomaly":
         for side, model in enumerate((learner, frozen)):
             if isinstance(model, GivenScore):

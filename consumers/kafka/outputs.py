@@ -42,10 +42,12 @@ class Encoder:
                 yield self.topics[kind], made
 
     def records(self, outputs: Outputs, taken: Sequence[Any]) -> Iterator[Outgoing]:
-        """The alarms' and dead letters' records, of outputs that came of the input records ``taken``."""
+        """The alarms', profiles' and dead letters' records, of outputs that came of the input records ``taken``."""
         encode, topics = self._encode, self.topics
         for alarm in outputs.alarms:
             yield Outgoing(topics["alarms"], self.name, encode(alarm))
+        for profile in outputs.profiles:
+            yield Outgoing(topics["profiles"], self.name, encode(profile))
         if outputs.dead_letters:
             # A monitor's batch may hold one offset of several partitions: the bytes tell them apart.
             found = {(r.topic, r.offset, r.value or b""): r for r in taken if r is not None}

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from consumers.page.figures import count, per_thousand, percent
 from consumers.page.loss import Loss
 from consumers.page.markup import Content, Node, names, tag
+from stream.risk import LEAST_JUDGED
 from stream.training.card import Card
-from stream.training.risk import LEAST_JUDGED
 
 Mark = Literal["against", "weigh", "note", "for"]
 

@@ -20,4 +20,5 @@ def chosen(registry: Registry, registered: Registered, stream: Stream) -> Chosen
             baseline=registered.name,
             aim=card.aim,
         )
-    return Chosen(registered.version, registered.sha256, card.threshold, card.last, artifact=loaded.artifact)
+    risk = card.risk.high if card.absolute and card.aim.plain else None
+    return Chosen(registered.version, registered.sha256, card.threshold, card.last, loaded.artifact, risk)

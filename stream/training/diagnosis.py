@@ -9,8 +9,8 @@ from msgspec import Struct
 from sklearn.tree import DecisionTreeClassifier
 
 from stream.config import Features
+from stream.risk import risk
 from stream.training.keeping import codes
-from stream.training.risk import risk
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

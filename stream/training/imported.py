@@ -8,11 +8,11 @@ import pandas as pd
 from stream.baseline import Baseline, load, version
 from stream.errors import ModelError, TrainingError
 from stream.factories import guarded
+from stream.risk import LEAST_JUDGED, risk
 from stream.training.calibration import brier, calibration_error, reliability
 from stream.training.card import Calibration, Card
 from stream.training.diagnosis import leaks
 from stream.training.reference import reference
-from stream.training.risk import LEAST_JUDGED, risk
 from stream.training.scores import Array, answers, positive, probabilities
 from stream.training.train import Order, Trained, fingerprint
 from stream.training.trials import Data

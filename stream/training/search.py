@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from stream.errors import TrainingError
+from stream.risk import difference
 from stream.training.families import Candidate
-from stream.training.risk import difference
 from stream.training.trials import Trial, Trials
 
 KEEPS = 3

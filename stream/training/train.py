@@ -10,6 +10,7 @@ from stream.baseline import Baseline, dump, load, version
 from stream.config import Kind
 from stream.digest import digest
 from stream.retraining import Scheme
+from stream.risk import LEAST_JUDGED, difference, risk
 from stream.training.aims import Aim
 from stream.training.card import Card, Part, Tried
 from stream.training.diagnosis import Point, Scale, leaks, read
@@ -18,7 +19,6 @@ from stream.training.judging import judge
 from stream.training.keeping import LOOKED_AT, Eliminated, eliminate
 from stream.training.lookback import Looks
 from stream.training.reference import reference
-from stream.training.risk import LEAST_JUDGED, difference, risk
 from stream.training.scores import Array
 from stream.training.search import Budget, Told, search, unheard
 from stream.training.splits import Plan, plan

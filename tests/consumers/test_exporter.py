@@ -226,7 +226,12 @@ def test_the_monitor_shows_what_it_judged_and_its_alarms(full: Shown, totals: Ch
     assert monitoring is not None
     assert full.value("judged_records_total") == monitoring.labelled
     assert full.value("left_out_records_total") == monitoring.left_out == 1
-    assert full.value("alarms_total", detector="adwin", model="baseline") == monitoring.alarms["adwin:baseline"]
+    assert full.value("alarms_total", detector="paired") == monitoring.alarms["paired"]
+    for detector, evidence in monitoring.evidence.items():
+        assert full.value("evidence", detector=detector) == evidence / 40_000
+    mean, low, high = monitoring.excess["deployed"]
+    assert full.value("excess_error_ratio", since="deployed", end="mean") == mean
+    assert full.value("excess_error_ratio", since="deployed", end="low") == low < high
     for model, mean in monitoring.means.items():
         assert full.value("judged_error_ratio", model=model) == mean
 

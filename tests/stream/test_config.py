@@ -72,7 +72,20 @@ WRONG = [
         {"monitor": {"tolerate_extra_errors_per_1000": -1.0}},
         f"{S}.monitor.tolerate_extra_errors_per_1000",
         -1.0,
-        "0 to 1000",
+        "from 1.25 (with this false_alarm_every",
+    ),
+    ({"monitor": {"false_alarm_every": 99}}, f"{S}.monitor.false_alarm_every", 99, "100"),
+    (
+        {"monitor": {"false_alarm_every": 1_000}},
+        f"{S}.monitor.tolerate_extra_errors_per_1000",
+        10.0,
+        "from 12.5 (with this false_alarm_every",
+    ),
+    (
+        {"monitor": {"tolerate_above_reference_per_1000": 1_000.0}},
+        f"{S}.monitor.tolerate_above_reference_per_1000",
+        1_000.0,
+        "0 to below 1000",
     ),
 ]
 

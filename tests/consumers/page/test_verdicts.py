@@ -4,9 +4,9 @@ import pytest
 from msgspec.structs import replace
 
 from consumers.page.verdicts import verdicts
+from stream.risk import Risk
 from stream.training.aims import Aim
 from stream.training.diagnosis import Reading
-from stream.training.risk import Risk
 from tests.consumers.page.reading import picture, shown, verdict
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stream.training.risk import risk
+from stream.risk import risk
 
 
 @pytest.mark.parametrize(("rows", "p"), [(40, 0.01), (500, 0.03), (500, 0.3), (3_000, 0.1)])

@@ -1,0 +1,116 @@
+"""All that is known of one champion version: its evidence, its means, what it costs beside the online model."""
+
+from msgspec import Struct
+
+from stream.drift.bounded import Bounded
+from stream.drift.evidence import Crossing
+from stream.drift.interval import Interval
+from stream.drift.rot import BASELINE, ONLINE, PAIRED, REVERSE, Limits, Reference, Rot, begin
+from stream.drift.verdict import LATCH, verdict
+
+HALF_LIFE = 500
+"""Labelled events after which a loss weighs half in the means."""
+
+KEEP = 0.5 ** (1.0 / HALF_LIFE)
+
+GAP = Bounded("gap", -1.0, 1.0)
+
+
+class Mean(Struct):
+    """A mean of losses: the plain one of the first events, a decayed one after."""
+
+    events: int = 0
+    mean: float = 0.0
+
+    def update(self, loss: float) -> None:
+        """Take in an event's loss."""
+        self.events += 1
+        self.mean += (loss - self.mean) * max(1.0 / self.events, 1.0 - KEEP)
+
+
+class Judgement(Struct):
+    """Of one version, since its first labelled event.
+
+    ``held``: whether each detector's alarm counts now. ``deployed`` and ``alarmed`` are the average gap between the
+    models since the start, and since the first alarm of the paired detector.
+    """
+
+    limits: Limits
+    rot: Rot
+    references: dict[str, float]
+    baseline: Mean
+    online: Mean
+    held: dict[str, bool]
+    deployed: Interval
+    alarmed: Interval | None = None
+
+    def update(self, baseline: float, online: float) -> list[Crossing]:
+        """Take in one labelled event: both models' losses, 0 or 1; gives the alarms that it raises.
+
+        One an episode: while an alarm counts, the detector prolongs it and says nothing.
+        """
+        crossings = self.rot.update(baseline, online)
+        self.baseline.update(baseline)
+        self.online.update(online)
+        self.deployed.update(baseline - online)
+        if self.alarmed is not None:
+            self.alarmed.update(baseline - online)
+        elif any(crossing.detector == PAIRED for crossing in crossings):
+            self.alarmed = Interval(GAP)
+        new = [crossing for crossing in crossings if not self.held[crossing.detector]]
+        for name, ago in self.rot.since_alarms().items():
+            self.held[name] = ago < LATCH or (self.held[name] and self._beyond(name))
+        return new
+
+    def learn(self, baseline: float | None, online: float | None) -> None:
+        """Take in what is said of the models' risks; what has a reference already keeps it."""
+        named = {BASELINE: baseline, ONLINE: online}
+        if all(risk is None or name in self.references for name, risk in named.items()):
+            return
+        made = judge(self.limits, baseline, online)
+        for name in (BASELINE, ONLINE):
+            if name in made.rot.detectors and name not in self.rot.detectors:
+                self.rot.detectors[name] = made.rot.detectors[name]
+                self.rot.off.pop(name)
+                self.references[name] = made.references[name]
+
+    def _beyond(self, name: str) -> bool:
+        """Whether the decayed mean that a detector is about is beyond its bound."""
+        if name in self.references:
+            mean = self.baseline if name == BASELINE else self.online
+            return mean.mean > self.references[name] + self.limits.absolute_tolerance
+        return (self.gap if name == PAIRED else -self.gap) > self.limits.tolerance
+
+    @property
+    def gap(self) -> float:
+        """How much more the baseline errs than the online model, of late."""
+        return self.baseline.mean - self.online.mean
+
+    @property
+    def verdict(self) -> str:
+        """See stream/drift/verdict.py."""
+        return verdict(self.held, self.rot.off)
+
+    @property
+    def reason(self) -> str:
+        """The figures behind the verdict, in one sentence."""
+        baseline, online, tolerated = (1000 * x for x in (self.baseline.mean, self.online.mean, self.limits.tolerance))
+        known = [
+            f"; where nothing had changed {'the baseline' if name == BASELINE else 'the online model'} made "
+            f"{1000 * self.references[name]:.0f} at most"
+            for name in (BASELINE, ONLINE)
+            if name in self.references and self.held[name]
+        ]
+        return (
+            f"of the last events the baseline gets {baseline:.0f} of 1,000 wrong and the online model {online:.0f}; "
+            f"{tolerated:g} more are tolerated{''.join(known)}"
+        )
+
+
+def judge(limits: Limits, baseline: float | None, online: float | None) -> Judgement:
+    """Begin anew, with what is known of both models' risks; raises SettingError as ``rot.begin`` does."""
+    rot = begin(limits, Reference(baseline), Reference(online))
+    known = {BASELINE: baseline, ONLINE: online}
+    references = {name: risk for name, risk in known.items() if risk is not None and name not in rot.off}
+    held = dict.fromkeys((PAIRED, REVERSE, BASELINE, ONLINE), False)
+    return Judgement(limits, rot, references, Mean(), Mean(), held, Interval(GAP))

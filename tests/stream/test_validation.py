@@ -1,0 +1,55 @@
+"""What absolute rot is measured against: errors on warm-up rows that the models had not learned from."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from stream.risk import risk
+from stream.validation import baseline_risk, online_risk
+
+
+def table(rows, wrong=0.0):
+    chance = np.random.default_rng(1)
+    frame = pd.DataFrame({"x": chance.normal(size=rows)})
+    labels = ((frame["x"] > 0) ^ (chance.random(rows) < wrong)).astype(int).tolist()
+    return frame, labels
+
+
+def test_the_newest_fifth_judges_a_baseline_that_is_fitted_on_what_lies_before_it():
+    frame, labels = table(3_000, 0.1)
+    model = LogisticRegression().fit(frame.iloc[:2_400], labels[:2_400])
+    wrong = model.predict(frame.iloc[2_400:]) != np.array(labels[2_400:])
+    assert baseline_risk(LogisticRegression, frame, labels, "binary", 2) == risk(wrong.astype(float)).high
+
+
+def test_of_a_shorter_warm_up_as_many_blocks_judge_as_500_rows_take():
+    frame, labels = table(1_000, 0.1)
+    fitted = []
+
+    class Noted(LogisticRegression):
+        def fit(self, rows, truth):
+            fitted.append(len(rows))
+            return super().fit(rows, truth)
+
+    assert 0.1 < baseline_risk(Noted, frame, labels, "binary", 2) < 0.2
+    assert fitted == [500, 700, 900]
+
+
+@pytest.mark.parametrize("rows", [999, 0])
+def test_too_few_rows_to_fit_and_to_judge_give_none(rows):
+    assert baseline_risk(LogisticRegression, *table(rows), "binary", 2) is None
+
+
+def test_rows_that_lack_a_class_before_a_block_give_none():
+    frame, _ = table(1_000)
+    assert baseline_risk(LogisticRegression, frame, [0] * 600 + [1] * 400, "binary", 2) is None
+
+
+def test_the_newer_half_judges_an_online_model():
+    labels = [1] * 2_000
+    scores = [0.1] * 1_000 + [0.9] * 990 + [0.1] * 10
+    assert online_risk(scores, labels) == pytest.approx(risk(np.array([1.0] * 10 + [0.0] * 990)).high)
+    assert online_risk(scores[:998], labels[:998]) is None
+    many = [[0.2, 0.5, 0.3]] * 2_000
+    assert online_risk(many, labels) == risk(np.zeros(1_000)).high
