@@ -13,7 +13,6 @@ import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
-from stream.training.risk import risk
 
 from bench.mail_worlds import mail
 from bench.many_runs import absolute, alarms, decisions, intervals, paired, reverse
@@ -22,6 +21,7 @@ from bench.worlds import NULLS, Array, Chance, Losses, World, cells, half_shared
 from stream.drift.bounded import Bounded
 from stream.drift.interval import Interval
 from stream.drift.rot import DETECTORS, Limits, Loss, Reference, begin
+from stream.risk import risk
 
 N = 10_000.0
 RUNS, EVENTS = 200, 20_000
