@@ -1,1 +1,1 @@
-"""Whether the baseline has rotted: evidence, its bounds, and intervals. Numbers in, values out."""
+"""Drift: whether the baseline has rotted and the inputs have moved; pure values in, values out."""
