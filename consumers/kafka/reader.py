@@ -42,8 +42,13 @@ class Reader:
     def bounds(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
         """The first offset that there is of each partition, and the one behind its last committed record."""
         consumer = self._open()
-        begin = self._call(consumer.beginning_offsets, partitions, timeout_ms=int(PATIENCE * 1000))
-        end = self._call(consumer.end_offsets, partitions, timeout_ms=int(PATIENCE * 1000))
+        begin: dict[TopicPartition, int] = {}
+        end: dict[TopicPartition, int] = {}
+        # Topic by topic: kafka-python leaves out those that it has not heard of where it knows another one.
+        for topic in dict.fromkeys(tp.topic for tp in partitions):
+            of_it = [tp for tp in partitions if tp.topic == topic]
+            begin |= self._call(consumer.beginning_offsets, of_it, timeout_ms=int(PATIENCE * 1000))
+            end |= self._call(consumer.end_offsets, of_it, timeout_ms=int(PATIENCE * 1000))
         return {tp: (begin[tp], end[tp]) for tp in partitions}
 
     def settled(self, tp: TopicPartition) -> tuple[int, int]:

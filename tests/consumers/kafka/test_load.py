@@ -277,7 +277,7 @@ def test_of_two_monitors_one_has_all_partitions_and_the_other_takes_them_all_ove
     await_("both members", lambda: {life.transport.runtime.standing_by for life in two} == {True, False})
     await_("all read", lambda: [t.labelled for life in two for t in life.totals.values()] == [30])
     one, other = sorted(two, key=lambda life: life.transport.runtime.standing_by)
-    assert len(one.transport.owned["all"].inputs) == 3
+    assert len(one.transport.owned["all"].inputs) == 6  # labelled records, and profiles
     assert not other.transport.owned
     send(30)
     await_("all read", lambda: one.totals["all"].labelled == 60)

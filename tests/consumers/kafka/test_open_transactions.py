@@ -177,7 +177,7 @@ def test_state_is_not_begun_anew_over_anothers_open_transaction(world: World, ot
     with Upkeep(MONITOR, world.name, world.stream, world.settings.kafka, [KEY], "code") as opened:
         [placed] = opened.placements
         with pytest.raises(Unavailable, match="a transaction is open"):
-            opened.begin(placed, [0], None)
+            opened.begin(placed, [0, 0], None)
         other.commit()
-        opened.begin(placed, [0], None)
+        opened.begin(placed, [0, 0], None)
         assert opened._living_keys(placed) == []
