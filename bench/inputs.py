@@ -17,8 +17,8 @@ from msgspec import Struct
 from bench.report import Figure, at_most, publish
 from bench.watched import EVERY, REFERENCE, Change, Watched, World, blocks, frame_of, mails, real_streams
 from stream.config import Features
-from stream.drift.profile import Profile
 from stream.features import FeatureExtractor, Row
+from stream.profile import Profile
 
 RUNS, EVENTS = 200, 50_000
 DEPENDENT_RUNS, DELAY_RUNS = 40, 50

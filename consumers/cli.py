@@ -204,7 +204,7 @@ app.add_typer(models_commands.app, name="models")
 @app.command()
 def schema(
     record: Annotated[
-        str | None, typer.Argument(help="event, label, prediction, labelled, profile, risks, alarm, dead-letter.")
+        str | None, typer.Argument(help="event, label, prediction, labelled, profile, references, alarm, dead-letter.")
     ] = None,
     stream: Annotated[str | None, typer.Option(help="Show the events and labels that this stream reads.")] = None,
     config: Config = None,

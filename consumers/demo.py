@@ -91,7 +91,7 @@ def _show(console: Console, plan: Plan) -> Results:
     console.print(figures_table(results))
     monitoring = results.totals.monitoring
     verdict = monitoring.verdict if monitoring else "-"
-    console.print(f"{results.events_per_second:,.0f} events/s; {len(results.alarms)} alarms; verdict: {verdict}\n")
+    console.print(f"{results.events_per_second:,.0f} events/s; {results.raised} alarms; verdict: {verdict}\n")
     return results
 
 

@@ -33,6 +33,9 @@ VERDICTS = (
 
 LOST_ALARM = "inputs_lost"
 
+MOST_COLUMNS = 100
+"""Of which the distance is shown: each is a series."""
+
 Families = dict[str, Any]
 Spec = tuple[type[Metric], str, str, tuple[str, ...]]
 
@@ -62,10 +65,17 @@ OF_TASKS: list[Spec] = [
     (CounterMetricFamily, "swaps", "Times that other baselines came into use.", ()),
     (HistogramMetricFamily, "label_delay_seconds", "From an event to its label, in the stream's time.", ()),
     (CounterMetricFamily, "labelled_read", "Labelled records read by the monitor.", ()),
+    (CounterMetricFamily, "profiles_read", "Profiles and references read by the monitor.", ()),
     (CounterMetricFamily, "judged_records", "Labelled records that the monitor judged.", ()),
     (CounterMetricFamily, "left_out_records", "Labelled records that the monitor left out.", ()),
     (CounterMetricFamily, "alarms", "Alarms raised, by detector.", ("detector",)),
     (GaugeMetricFamily, "evidence", "Evidence of each detector, as a share of what raises an alarm.", ("detector",)),
+    (
+        GaugeMetricFamily,
+        "input_distance_ratio",
+        "How far inputs, score and labels are from training, as a share of what matters.",
+        ("kind", "column"),
+    ),
     (GaugeMetricFamily, "excess_error_ratio", "Errors of the baseline more than the online model's.", ("since", "end")),
     (GaugeMetricFamily, "verdict", "1 for the monitor's verdict, 0 for the others.", ("verdict",)),
     (GaugeMetricFamily, "judged_error_ratio", "Decayed share of errors that the verdict compares.", ("model",)),
@@ -177,6 +187,7 @@ def _show_losses(sheet: Sheet, which: str, of: str, losses: Losses) -> None:
 def show_monitoring(sheet: Sheet, totals: MonitoringTotals) -> None:
     """A monitor's own counts, and what it thinks."""
     sheet.add("labelled_read", totals.read)
+    sheet.add("profiles_read", totals.profiles)
     sheet.add("judged_records", totals.labelled)
     sheet.add("left_out_records", totals.left_out)
     sheet.add("dead_letters", totals.dead, "labelled")
@@ -190,6 +201,8 @@ def show_monitoring(sheet: Sheet, totals: MonitoringTotals) -> None:
         sheet.add("judged_error_ratio", mean, model)
     for detector, evidence in totals.evidence.items():
         sheet.add("evidence", evidence / totals.threshold, detector)
+    for kind, column, distance in totals.strengths[:MOST_COLUMNS]:
+        sheet.add("input_distance_ratio", distance, kind, column)
     for since, ends in totals.excess.items():
         for end, value in zip(("mean", "low", "high"), ends, strict=True):
             sheet.add("excess_error_ratio", value, since, end)

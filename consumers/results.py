@@ -14,7 +14,7 @@ from stream.chain import ChainTotals
 from stream.config import Stream
 from stream.errors import SettingError, StateError
 from stream.prequential import MODELS
-from stream.records import RECORDS, Alarm
+from stream.records import RECORDS, VERDICT, Alarm
 from stream.refitting import Refitted
 
 FILES = {"predictions": "predictions", "alarms": "alarms", "dead_letters": "dead-letters"}
@@ -40,6 +40,11 @@ class Results(Struct):
     events_per_second: float
     peak_rss_bytes: int
     digest: str
+
+    @property
+    def raised(self) -> int:
+        """Alarms, but for what says no more than that the verdict is another."""
+        return sum(alarm.kind != VERDICT for alarm in self.alarms)
 
     def summary(self) -> dict[str, Any]:
         """The content of ``summary.json``."""

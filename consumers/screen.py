@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from consumers.observer import Observer
@@ -16,6 +17,7 @@ from consumers.results import Results, check_form, figures_table
 from stream.config import Metrics
 from stream.errors import SourceError
 from stream.prequential import MODELS
+from stream.records import VERDICT
 
 
 class Bar(Observer):
@@ -113,7 +115,7 @@ def report(console: Console, plan: Plan, results: Results) -> None:
     _tell(console, results)
     verdict = results.totals.monitoring.verdict if results.totals.monitoring else None
     console.print(
-        f"verdict: {verdict or '-'}; {len(results.alarms):,} alarms; "
+        f"verdict: {verdict or '-'}; {results.raised:,} alarms; "
         f"{results.events_per_second:,.0f} events/s; "
         f"peak memory {results.peak_rss_bytes / 2**20:,.0f} MiB; digest {results.digest[:16]}"
     )
@@ -125,11 +127,10 @@ def _tell(console: Console, results: Results) -> None:
     """What has happened on the way."""
     alarms = results.alarms
     for alarm in alarms[:20]:
-        console.print(
-            f"alarm at row {alarm.position:,}: {alarm.verdict} ({alarm.kind}): {alarm.reason}", highlight=False
-        )
+        what = f"alarm at row {alarm.position:,} ({alarm.kind})" if alarm.kind != VERDICT else f"row {alarm.position:,}"
+        console.print(f"{what}: [bold]{alarm.verdict}[/]: {escape(alarm.reason)}", highlight=False)
     if len(alarms) > 20:
-        console.print(f"... and {len(alarms) - 20:,} more alarms")
+        console.print(f"... and {len(alarms) - 20:,} more alarms and verdicts")
     for made in results.retrains[:20]:
         console.print(
             f"retrained after {made.labelled:,} labelled events, on the newest {made.rows:,}: {made.version}",

@@ -51,10 +51,12 @@ class Chain:
             self.fed += end - begin
             begin = end
             self.refitting.hear(out.labelled)
+            parts = [out]
             if self.fed % PIECE == 0:
-                self._refit(self.refitting)
-            for kind in Outputs.__struct_fields__:
-                getattr(whole, kind).extend(getattr(out, kind))
+                parts += self._refit(self.refitting)
+            for part in parts:
+                for kind in Outputs.__struct_fields__:
+                    getattr(whole, kind).extend(getattr(part, kind))
         return whole
 
     def _feed(self, batch: Sequence[Input]) -> Outputs:
@@ -62,18 +64,29 @@ class Chain:
         if self.board is not None:
             self.board.update(out.labelled, self.scoring.counted)
         if self.monitoring is not None:
-            out.alarms.extend(self.monitoring.feed([*out.profiles, *out.labelled]).alarms)
+            out.alarms.extend(self.monitoring.feed(self._as_said(out)).alarms)
         return out
 
-    def _refit(self, refitting: Refitting) -> None:
+    def _as_said(self, out: Outputs) -> list[Input]:
+        """What the monitor reads of the scorer's outputs, in the order in which they were said."""
+        records: list[Input] = []
+        said = 0
+        for profile, before in zip(out.profiles, self.scoring.before, strict=True):
+            records += out.labelled[said:before]
+            records.append(profile)
+            said = before
+        return records + out.labelled[said:]
+
+    def _refit(self, refitting: Refitting) -> list[Outputs]:
         # Until the first label of a new baseline's event, the verdict is on the one before it.
         judged = self.monitoring
-        current = judged is not None and judged.version == self.scoring.models.baseline_version
+        current = judged is not None and judged.judging.version == self.scoring.models.baseline_version
         verdict = judged.verdict if judged is not None and current else None
         if refitting.due(self.scoring.models.baseline, verdict):
             made = refitting.fit()
             if made is not None:
-                self.scoring.feed([Swap(made)])
+                return [self._feed([Swap(made)])]
+        return []
 
     def recent_skips(self) -> int:
         """Skips among the scorer's last inputs."""

@@ -10,7 +10,8 @@ import msgspec
 
 from stream.config import Fields
 from stream.errors import RecordError
-from stream.records import Event, Label, Labelled, Risks, Undecodable
+from stream.profile import Profile
+from stream.records import Event, Label, Labelled, References, Undecodable
 
 LONGEST_ID = 512
 
@@ -134,9 +135,9 @@ def decode_labelled(raw: bytes, offset: int) -> Labelled | Undecodable:
     return _published(_labelled, "labelled", raw, offset)
 
 
-def decode_risks(raw: bytes, offset: int) -> Risks | Undecodable:
-    """What a scorer said of its models' risks, or what is wrong with it."""
-    return _published(_risks, "profiles", raw, offset)
+def decode_profile(raw: bytes, offset: int) -> References | Profile | Undecodable:
+    """What a scorer published of its models' references or of its events, or what is wrong with it."""
+    return _published(_profile, "profiles", raw, offset)
 
 
 def _published(decode: Callable[[bytes], Published], source: str, raw: bytes, offset: int) -> Published | Undecodable:
@@ -150,7 +151,7 @@ def _published(decode: Callable[[bytes], Published], source: str, raw: bytes, of
 
 
 _labelled = msgspec.json.Decoder(Labelled).decode
-_risks = msgspec.json.Decoder(Risks).decode
+_profile: Callable[[bytes], References | Profile] = msgspec.json.Decoder(References | Profile).decode
 
 
 def _is_number(value: str) -> bool:

@@ -17,6 +17,7 @@ from stream.features import FeatureExtractor, ModelInput, Row
 from stream.given import GIVEN, GivenScore
 from stream.online import OnlineModel
 from stream.records import Chosen, Event, Score, Swap
+from stream.reference import Expected
 
 Thresholds = tuple[float, float]
 """Of online model and baseline: an event scored at or above is called positive."""
@@ -55,7 +56,8 @@ class Models(Struct):
     ``thresholds`` are (online, baseline): an event scored at or above is called positive; ``past`` are those of
     baselines that were in use before, by version, while events wait that they have scored. ``artifact`` is the
     baseline's skops file, with which a snapshot restores a task anywhere; a given score has none. ``shadows`` are
-    scored beside the baseline and not served, by their versions. ``risks`` are (online, baseline), as in Risks.
+    scored beside the baseline and not served, by their versions. ``expected`` is of the baseline in use,
+    ``online_risk`` as in References.
     """
 
     online: OnlineModel | GivenScore
@@ -65,7 +67,8 @@ class Models(Struct):
     artifact: bytes = b""
     past: dict[str | None, Thresholds] = {}
     shadows: dict[str, Frozen] = {}
-    risks: tuple[float | None, float | None] = (None, None)
+    expected: Expected = Expected()
+    online_risk: float | None = None
 
     @property
     def baseline_version(self) -> str | None:
@@ -101,7 +104,7 @@ class Models(Struct):
         self.past = {version: of for version, of in known.items() if version in held}
         self.baseline, self.artifact = champion.baseline, champion.artifact
         self.thresholds = (self.thresholds[0], champion.threshold)
-        self.risks = (self.risks[0], swap.champion.risk)  # type: ignore[union-attr] # there is a champion
+        self.expected = swap.champion.expected  # type: ignore[union-attr] # there is a champion
 
     def _frozen(self, chosen: Chosen, kind: Kind) -> Frozen:
         """A baseline that is here already, or out of its file."""
@@ -132,7 +135,8 @@ class Models(Struct):
             "thresholds": self.thresholds,
             "past": self.past,
             "shadows": shadows,
-            "risks": self.risks,
+            "expected": self.expected,
+            "online_risk": self.online_risk,
         }
 
     def restore(self, state: Mapping[str, Any], stream: Stream, segments: Mapping[str, bytes]) -> None:
@@ -152,7 +156,8 @@ class Models(Struct):
         else:
             champion = of(version, thresholds[1])
             self.baseline, self.artifact = champion.baseline, champion.artifact
-        self.thresholds, self.past, self.risks = thresholds, state["past"], state["risks"]
+        self.thresholds, self.past = thresholds, state["past"]
+        self.expected, self.online_risk = state["expected"], state["online_risk"]
 
     def ready(self, extractor: FeatureExtractor, events: Sequence[Event]) -> Iterator[Ready | RecordError]:
         """Rows, the online model's inputs and the baseline's scores of a batch, or why an event has none."""

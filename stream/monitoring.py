@@ -1,37 +1,50 @@
-"""The monitoring task: judges a stream's models by its labelled records, with a stated false-alarm rate.
+"""The monitoring task: judges a stream's models by its labelled records and profiles, with a stated false-alarm rate.
 
-For each champion version evidence begins anew (stream/drift/judgement.py). What its models' errors are measured by a
-scorer says in Risks; an absolute detector runs from then on.
+What it thinks is in stream/judging.py; here records are counted, alarms made, and the state kept.
 """
 
-import pickle
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+import msgspec
 from msgspec import Struct
-from msgspec.structs import asdict, astuple
+from msgspec.structs import asdict, replace
 
 from stream.config import Stream
 from stream.digest import digest
 from stream.drift.evidence import Crossing
-from stream.drift.judgement import judge
-from stream.drift.rot import BASELINE, ONLINE, PAIRED, REVERSE, Limits
-from stream.drift.verdict import NEXT
+from stream.drift.findings import Finding
+from stream.drift.rot import BASELINE, ONLINE, PAIRED, REVERSE
 from stream.errors import StateError
-from stream.records import Alarm, DeadLetter, Input, Labelled, Lost, Outputs, Risks, Skip, Tick, Undecodable
+from stream.judging import Judging, JudgingState
+from stream.profile import Profile
+from stream.records import (
+    VERDICT,
+    Alarm,
+    DeadLetter,
+    Input,
+    Labelled,
+    Lost,
+    Outputs,
+    References,
+    Skip,
+    Tick,
+    Undecodable,
+)
 from stream.skips import Skips
 from stream.snapshot import Snapshot
 
-SCHEMA = 4
-
-MOST_PAST = 10
-"""Former baselines whose late records are told from those of a new one, and versions whose risks are remembered."""
+SCHEMA = 5
 
 
 class MonitorCounts(Struct, gc=False):
-    """How many inputs met each fate; these only grow. ``labelled`` were judged; ``lost`` counts offsets never read."""
+    """How many inputs met each fate; these only grow.
+
+    ``read``: labelled records, and what cannot be used; of those ``labelled`` were judged. ``profiles`` were taken in,
+    references among them; ``lost`` counts offsets never read.
+    """
 
     read: int = 0
+    profiles: int = 0
     labelled: int = 0
     left_out: int = 0
     dead: int = 0
@@ -44,9 +57,12 @@ class MonitoringTotals(Struct, frozen=True):
 
     ``evidence`` is by detector, ``off`` says why one does not run. ``excess`` is how many errors the baseline makes
     more than the online model, a labelled event: mean and 95% interval since it came into use, and since the alarm.
+    ``findings``: what is broken or has moved among the baseline's inputs, its score and the labels;
+    ``strengths`` says of each how far it is from its reference.
     """
 
     read: int
+    profiles: int
     labelled: int
     left_out: int
     dead: int
@@ -60,6 +76,8 @@ class MonitoringTotals(Struct, frozen=True):
     threshold: float
     off: dict[str, str]
     excess: dict[str, tuple[float, float, float]]
+    findings: list[Finding]
+    strengths: list[tuple[str, str, float]]
 
     def unbalanced(self) -> str | None:
         """The equation that does not hold, written out, or None: every record is accounted for."""
@@ -67,24 +85,33 @@ class MonitoringTotals(Struct, frozen=True):
         return None if self.read == fates else f"read {self.read} != labelled + left out + dead = {fates}"
 
 
-class MonitoringTask:
-    """Feed it labelled records in order; it answers with alarms.
+class MonitorState(Struct):
+    """The whole state; JSON."""
 
-    ``clock`` is the time of the last input, not the latest: one absurd time does not stay.
+    schema: int
+    judging: JudgingState
+    counts: MonitorCounts
+    skips: tuple[int, list[int]]
+    clock: float
+    alarms: dict[str, int]
+    newest: tuple[int, str]
+
+
+class MonitoringTask:
+    """Feed it labelled records and profiles in order; it answers with alarms.
+
+    ``clock`` is the time of the last input, not the latest: one absurd time does not stay. ``newest``: position and id
+    of the event that was judged last.
     """
 
     def __init__(self, name: str, stream: Stream) -> None:
         self.name = name
-        self.limits = limits(stream)
-        self.judgement = judge(self.limits, None, None)
-        self.risks: dict[str | None, Risks] = {}
-        self.version: str | None = None
-        self.past: list[str | None] = []
-        self.last = 0.0
+        self.judging = Judging(stream)
         self.counts = MonitorCounts()
         self.skips = Skips()
         self.clock = 0.0
         self.alarms = dict.fromkeys((PAIRED, REVERSE, BASELINE, ONLINE), 0)
+        self.newest = (-1, "")
 
     def feed(self, batch: Sequence[Input]) -> Outputs:
         """Take inputs in order; the same inputs give the same alarms in any batches."""
@@ -93,8 +120,11 @@ class MonitoringTask:
         for record in batch:
             if isinstance(record, Labelled):
                 self._judge(record, out)
-            elif isinstance(record, Risks):
-                self._learn(record)
+            elif isinstance(record, Profile):
+                self._profile(record, out)
+            elif isinstance(record, References):
+                self.counts.profiles += 1
+                self.judging.learn(record)
             elif isinstance(record, Tick):
                 self.clock = record.time
             elif isinstance(record, Lost):
@@ -107,27 +137,34 @@ class MonitoringTask:
         return out
 
     def _judge(self, record: Labelled, out: Outputs) -> None:
-        counts = self.counts
-        counts.read += 1
+        self.counts.read += 1
         self.clock = record.label_time
-        if record.correction or not record.sampled or not self._of_this_version(record):
-            counts.left_out += 1
+        if not self.judging.takes(record):
+            self.counts.left_out += 1
             return
-        counts.labelled += 1
-        if record.baseline_label is None:
-            self.judgement.online.update(float(record.online_label != record.label))
-            return
-        losses = float(record.baseline_label != record.label), float(record.online_label != record.label)
-        for crossing in self.judgement.update(*losses):
-            self._count(self._alarm(record, crossing), out)
+        self.counts.labelled += 1
+        self.newest = (record.position, record.event_id)
+        before = self.verdict
+        for crossing in self.judging.labelled(record):
+            if crossing is not None:
+                self._count(self._alarm(crossing), out)
+            else:
+                self._turn(before, out)
 
-    def _learn(self, risks: Risks) -> None:
-        self.risks.pop(risks.baseline_version, None)
-        self.risks[risks.baseline_version] = risks
-        while len(self.risks) > MOST_PAST:
-            del self.risks[next(iter(self.risks))]
-        if risks.baseline_version == self.version:
-            self.judgement.learn(risks.baseline, risks.online)
+    def _profile(self, profile: Profile, out: Outputs) -> None:
+        self.counts.profiles += 1
+        self.clock = profile.until
+        before = self.verdict
+        if self.judging.profile(profile):
+            self._turn(before, out)
+
+    def _turn(self, before: str, out: Outputs) -> None:
+        """Say that the verdict is another, but for the first one, if that is a good one."""
+        if before != "blind" or self.verdict not in ("healthy", "no_baseline"):
+            position, event_id = self.newest
+            out.alarms.append(
+                Alarm(self.name, position, event_id, self.clock, VERDICT, self.verdict, None, {}, self.reason)
+            )
 
     def _on_unusable(self, record: Undecodable | Skip, out: Outputs) -> None:
         field = ""
@@ -146,34 +183,16 @@ class MonitoringTask:
         self.alarms[alarm.kind] = self.alarms.get(alarm.kind, 0) + 1
         out.alarms.append(alarm)
 
-    def _of_this_version(self, record: Labelled) -> bool:
-        """Whether a record counts for the baseline in use; the first one of a new version begins everything anew.
-
-        So does a former version that is in use again, as after a rollback: of an event later than the last one of the
-        version in between. What else comes of a former version was only labelled late.
-        """
-        version = record.baseline_version
-        if version != self.version:
-            if version in self.past and record.time <= self.last:
-                return False
-            self.past = [*[one for one in self.past if one != version], self.version][-MOST_PAST:]
-            self.version = version
-            known = self.risks.get(version) or Risks(version, None, None)
-            self.judgement = judge(self.limits, known.baseline, known.online)
-        self.last = record.time
-        # The gap compares the models on the same events: one that the baseline did not score is none of them.
-        return version is None or record.baseline_label is not None
-
-    def _alarm(self, record: Labelled, crossing: Crossing) -> Alarm:
-        judged = self.judgement
+    def _alarm(self, crossing: Crossing) -> Alarm:
+        judged, (position, event_id) = self.judging.judgement, self.newest
         detail = {"odds": crossing.odds, "baseline_mean": judged.baseline.mean, "online_mean": judged.online.mean}
         if crossing.change is not None:
             detail["began_events_ago"] = float(crossing.event - crossing.change)
         return Alarm(
             self.name,
-            record.position,
-            record.event_id,
-            record.label_time,
+            position,
+            event_id,
+            self.clock,
             crossing.detector,
             self.verdict,
             crossing.evidence,
@@ -184,20 +203,16 @@ class MonitoringTask:
     @property
     def verdict(self) -> str:
         """What the monitor thinks now: see stream/drift/verdict.py."""
-        if not self.counts.labelled:
-            return "blind"
-        return "no_baseline" if self.version is None else self.judgement.verdict
+        return self.judging.verdict
 
     @property
     def reason(self) -> str:
         """Why, and what to do next."""
-        verdict = self.verdict
-        why = "" if verdict in ("blind", "no_baseline") else f"{self.judgement.reason}: "
-        return f"{why}{NEXT[verdict]}"
+        return self.judging.reason
 
     def totals(self) -> MonitoringTotals:
         """An immutable copy of the counts and the verdict."""
-        judged = self.judgement
+        judged = self.judging.judgement
         means = {"baseline": judged.baseline, "online": judged.online}
         intervals = {"deployed": judged.deployed, "alarm": judged.alarmed}
         return MonitoringTotals(
@@ -214,6 +229,8 @@ class MonitoringTask:
                 for since, interval in intervals.items()
                 if interval is not None and interval.events
             },
+            findings=self.judging.moves.findings,
+            strengths=self.judging.moves.strengths,
         )
 
     def recent_skips(self) -> int:
@@ -221,32 +238,39 @@ class MonitoringTask:
         return self.skips.recent()
 
     def snapshot(self) -> Snapshot:
-        """The whole state; holds a pickle, so whoever stores it must authenticate it."""
-        return Snapshot(pickle.dumps(self._state(), protocol=5))
+        """The whole state, as JSON."""
+        return Snapshot(msgspec.json.encode(self._state()))
 
     def restore(self, body: bytes, segments: Mapping[str, bytes]) -> None:
         """Take up a snapshot; raises StateError where it is of another schema."""
-        schema, *parts = pickle.loads(body)  # noqa: S301 - authenticated by whoever stores it: consumers/seal.py
-        if schema != SCHEMA:
+        try:
+            schema = msgspec.json.decode(body, type=Versioned).schema
+            state = msgspec.json.decode(body, type=MonitorState) if schema == SCHEMA else None
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise StateError(f"the monitor's state cannot be read; was it made by an older version? {error}") from error
+        if state is None:
             raise StateError(f"the monitor's state has schema {schema}, this version reads {SCHEMA}")
-        self.judgement, self.risks, self.version, self.past, self.last, *others = parts
-        counts, self.skips, self.clock, self.alarms = others
-        self.counts = MonitorCounts(*counts)
+        self.judging.restore(state.judging)
+        self.counts, self.clock, self.alarms, self.newest = state.counts, state.clock, state.alarms, state.newest
+        self.skips.inputs, self.skips.places = state.skips
 
     def digest(self) -> str:
         """The canonical digest of the state."""
         return digest(self._state())
 
-    def _state(self) -> tuple[Any, ...]:
-        of_version = (self.judgement, self.risks, self.version, self.past, self.last)
-        return (SCHEMA, *of_version, astuple(self.counts), self.skips, self.clock, self.alarms)
+    def _state(self) -> MonitorState:
+        return MonitorState(
+            SCHEMA,
+            self.judging.snapshot(),
+            replace(self.counts),
+            (self.skips.inputs, self.skips.places),
+            self.clock,
+            self.alarms,
+            self.newest,
+        )
 
 
-def limits(stream: Stream) -> Limits:
-    """What a stream's settings tolerate."""
-    monitor = stream.monitor
-    return Limits(
-        monitor.false_alarm_every,
-        monitor.tolerate_extra_errors_per_1000 / 1000,
-        monitor.tolerate_above_reference_per_1000 / 1000,
-    )
+class Versioned(Struct):
+    """A state of any schema."""
+
+    schema: int

@@ -8,6 +8,9 @@ from typing import Any
 
 from msgspec import Struct
 
+from stream.profile import Profile
+from stream.reference import Expected
+
 Score = float | list[float] | None
 """What a model says of one event.
 
@@ -94,7 +97,7 @@ class Chosen(Struct, frozen=True):
     """A baseline that the registry names, and its skops file (which the journal leaves out: it has the digest).
 
     An event scored at ``threshold`` or above is called positive. ``trained_until`` is the time of the newest event that
-    it has learned from, in seconds since the epoch; None: not known. ``risk``: as in Risks.
+    it has learned from, in seconds since the epoch; None: not known.
     """
 
     version: str
@@ -102,7 +105,7 @@ class Chosen(Struct, frozen=True):
     threshold: float
     trained_until: float | None = None
     artifact: bytes = b""
-    risk: float | None = None
+    expected: Expected = Expected()
 
 
 class Swap(Struct, frozen=True):
@@ -191,36 +194,20 @@ class DeadLetter(Struct, frozen=True, gc=False):
     payload: bytes
 
 
-class Histogram(Struct, frozen=True):
-    """Counts between edges; ``counts`` has one entry more than ``edges`` (below, between, above)."""
+class References(Struct, frozen=True, tag="references", tag_field="record"):
+    """What a baseline, and the online model beside it, are measured against.
 
-    edges: list[float]
-    counts: list[int]
-
-
-class Profile(Struct, frozen=True):
-    """A mergeable summary of the inputs and scores of the events ``first``..``last``."""
-
-    stream: str
-    partition: int
-    first: int
-    last: int
-    events: int
-    histograms: dict[str, Histogram]
-    missing: dict[str, int]
-    unseen: dict[str, int]
-
-
-class Risks(Struct, frozen=True, tag="risks", tag_field="record"):
-    """What the errors of a baseline and of the online model beside it are measured by.
-
-    Upper ends of 95% intervals of the shares of errors that they made on rows that they had not learned from, before
-    the stream that they judge; None: not known.
+    ``online_risk``: the upper end of the 95% interval of its share of errors on rows that it had not learned from,
+    before the stream; None: not known.
     """
 
     baseline_version: str | None
-    baseline: float | None
-    online: float | None
+    expected: Expected = Expected()
+    online_risk: float | None = None
+
+
+VERDICT = "verdict"
+"""The kind of an alarm that says no more than that the verdict is another."""
 
 
 class Alarm(Struct, frozen=True):
@@ -242,8 +229,8 @@ class Alarm(Struct, frozen=True):
     reason: str = ""
 
 
-Input = Event | Label | Labelled | Risks | Undecodable | Skip | Tick | Lost | Swap
-"""Events, labels and swaps go to a scorer, labelled records and risks to a monitor, the others to both."""
+Input = Event | Label | Labelled | References | Profile | Undecodable | Skip | Tick | Lost | Swap
+"""Events, labels and swaps go to a scorer; labelled records, references and profiles to a monitor; the rest to both."""
 
 
 class Outputs(Struct):
@@ -253,7 +240,7 @@ class Outputs(Struct):
     labelled: list[Labelled]
     alarms: list[Alarm]
     dead_letters: list[DeadLetter]
-    profiles: list[Risks] = []
+    profiles: list[References | Profile] = []
 
 
 RECORDS: dict[str, type[Struct]] = {
@@ -262,7 +249,7 @@ RECORDS: dict[str, type[Struct]] = {
     "prediction": Prediction,
     "labelled": Labelled,
     "profile": Profile,
-    "risks": Risks,
+    "references": References,
     "alarm": Alarm,
     "dead-letter": DeadLetter,
 }

@@ -10,6 +10,7 @@ these too.
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from stream.factories import guarded, make_baseline
 from stream.features import FeatureExtractor, Row
 from stream.given import GIVEN
 from stream.records import Chosen, Labelled
+from stream.validation import baseline_scores, expected
 from stream.windows import NEWEST, WINDOWS, Array, brier_scores, ranked
 
 SHORT = (600, 1_000)
@@ -105,7 +107,12 @@ class Refitting:
         estimator = self._fitted(extractor, taken)
         artifact, version = batch.dump(estimator), batch.version(estimator)
         self.done.append(Refitted(self.labelled, len(taken), version))
-        return Chosen(version, hashlib.sha256(artifact).hexdigest(), threshold=0.5, artifact=artifact)
+        frame, labels = extractor.frame([row for row, _ in taken]), [label for _, label in taken]
+        with guarded(f"the baseline {self.stream.baseline}"):
+            make = partial(make_baseline, self.key, self.stream)
+            scores = baseline_scores(make, frame, labels, self.stream.kind, len(self._classes))
+        known = expected(self.stream, frame, labels, scores)
+        return Chosen(version, hashlib.sha256(artifact).hexdigest(), 0.5, artifact=artifact, expected=known)
 
     def _keep(self, event_id: str, row: Row, label: int) -> None:
         self._rows[event_id] = (row, label)

@@ -19,12 +19,14 @@ from stream.config import Serving, Stream
 from stream.digest import digest
 from stream.entry import IMPLIED, Entry
 from stream.errors import RecordError, StateError
-from stream.features import FeatureExtractor
+from stream.features import FeatureExtractor, Row
 from stream.fitness import MadeFor, unlike
 from stream.labels import LabelJoin
 from stream.late import Lates
 from stream.models import Models, Ready, Thresholds
 from stream.prequential import Scored
+from stream.profile import Profile
+from stream.profiling import Profiling
 from stream.records import (
     DeadLetter,
     Event,
@@ -34,7 +36,8 @@ from stream.records import (
     Lost,
     Outputs,
     Prediction,
-    Risks,
+    References,
+    Score,
     Skip,
     Swap,
     Tick,
@@ -45,10 +48,10 @@ from stream.snapshot import Snapshot
 from stream.tally import Tally
 from stream.totals import InputCounts, ScoringTotals
 
-SCHEMA = 5
+SCHEMA = 6
 
 SAID_EVERY = 1_000
-"""Events after which the models' risks are said again: a monitor may have begun meanwhile."""
+"""Events after which the models' references are said again: a monitor may have begun meanwhile."""
 
 MADE_FOR = "made-for"
 """The segment that says what the state is made for."""
@@ -60,7 +63,8 @@ NEVER = float("-inf")
 class ScoringTask:
     """Feed it decoded inputs in order, publish what it answers, and keep its snapshots.
 
-    ``counted`` has the last batch's answers whose losses were counted, for whoever counts further.
+    ``counted`` has the last batch's answers whose losses were counted, for whoever counts further; ``before`` says for
+    each of its profiles how many of its labelled records came first.
     """
 
     def __init__(self, name: str, stream: Stream, models: Models) -> None:
@@ -80,7 +84,9 @@ class ScoringTask:
         self.tally = Tally()
         self.lates = Lates()
         self.counted: dict[str, Scored] = {}
-        self.said_at: int | None = None
+        self.before: list[int] = []
+        self.profiling = Profiling(stream, self._answers)
+        self.say_at = 0
 
     def feed(self, batch: Sequence[Input]) -> Outputs:
         """Take inputs in order and answer what is to be published.
@@ -89,6 +95,7 @@ class ScoringTask:
         worker restores it.
         """
         out = Outputs([], [], [], [])
+        self.before = []
         ready = self.models.ready(self._extractor, [record for record in batch if type(record) is Event])
         self.tally.skips.fed(len(batch))
         for record in batch:
@@ -104,42 +111,56 @@ class ScoringTask:
             elif kind is Undecodable or kind is Skip:
                 self._on_unusable(record, out)  # type: ignore[arg-type] # as above
             elif kind is Swap:
-                self._on_swap(record, len(batch))  # type: ignore[arg-type] # as above
+                self._on_swap(record, len(batch), out)  # type: ignore[arg-type] # as above
             else:
                 raise TypeError(f"a scorer takes no {kind.__name__}: it is a monitor's")
         # What stays in the room is put to rest: earlier batches' events are already.
         for entry in self.join.newest(len(out.predictions)):
             entry.pack()
         self.lates.forget(self.join)
-        self._say_risks(out)
         self.counted = self.tally.labelled(out.labelled, self.classes, self.stream.kind)
         return out
 
-    def _say_risks(self, out: Outputs) -> None:
-        """Now and then, and as soon as others are in use."""
-        if self.said_at is None or self.inputs.predicted - self.said_at >= SAID_EVERY:
-            online, baseline = self.models.risks
-            out.profiles.append(Risks(self.models.baseline_version, baseline, online))
-            self.said_at = self.inputs.predicted
+    def _watch(self, row: Row, online: Score, baseline: Score, out: Outputs) -> None:
+        """Note what a first answer was by, for the monitor."""
+        if self.inputs.predicted >= self.say_at:
+            self._say_references(out)
+        if baseline is not None and self.profiling.add(self.inputs.predicted, row, online, baseline):
+            self._say_profile(out)
+
+    def _say_references(self, out: Outputs) -> None:
+        models = self.models
+        self._tell(References(models.baseline_version, models.expected, models.online_risk), out)
+        self.say_at = self.inputs.predicted + SAID_EVERY
+
+    def _say_profile(self, out: Outputs) -> None:
+        made = self.profiling.profile(self.models, max(self.clock, 0.0))
+        if made is not None:
+            self._tell(made, out)
+
+    def _tell(self, record: References | Profile, out: Outputs) -> None:
+        self.before.append(len(out.labelled))
+        out.profiles.append(record)
 
     def differs(self, swap: Swap) -> bool:
         """Whether a swap would change anything."""
         return self.models.differs(swap)
 
-    def _on_swap(self, swap: Swap, inputs: int) -> None:
+    def _on_swap(self, swap: Swap, inputs: int, out: Outputs) -> None:
         """Take other baselines into use, if they can score what waits. What those before have scored stays theirs."""
         if inputs > 1:
             raise ValueError("a swap is a batch of its own: the events beside it have been scored already")
         before = self.models.baseline_version
+        self._say_profile(out)
         self.models.swap(swap, self.stream.kind, self.join.versions())
         self.inputs.swaps += 1
-        self.said_at = None
         if self.models.baseline_version != before:
             self.models.attempt(self._extractor, [e.row for e in islice(self.join.in_room(), 8) if e.row is not None])
         self.lates.keep([self.models.baseline_version or "", *self.models.shadows])
         for chosen in swap.shadows:
             name, shadow = f"late-{self.inputs.swaps}-{chosen.version}", self.models.shadows[chosen.version]
             self.lates.score(name, chosen, shadow, self.join.in_room(), self._extractor, self._answers)
+        self._say_references(out)
 
     def _on_event(self, event: Event, ready: Ready | RecordError, out: Outputs) -> None:  # noqa: C901 - hot: one piece
         event_id, join, models = event.event_id, self.join, self.models
@@ -180,6 +201,7 @@ class ScoringTask:
             shadows=self._answers.shadows(shadows, models.shadows) if shadows else {},
         )
         out.predictions.append(prediction)
+        self._watch(row, online, baseline, out)
         self.inputs.predicted += 1
         if self._unsupervised:
             models.online.learn(x, None)
@@ -338,7 +360,8 @@ class ScoringTask:
         self.models.online, self.models.online_version = state["online"], state["online_version"]
         self.blend.weight = state["blend"]
         self.inputs = InputCounts(*state["inputs"])
-        self.clock, self.tally, self.said_at = state["clock"], state["tally"], state["said_at"]
+        self.clock, self.tally, self.say_at = state["clock"], state["tally"], state["say_at"]
+        self.profiling.restore(state["profiling"])
 
     def digest(self) -> str:
         """The canonical digest of the state."""
@@ -356,5 +379,6 @@ class ScoringTask:
             "inputs": msgspec.structs.astuple(self.inputs),
             "clock": self.clock,
             "tally": self.tally,
-            "said_at": self.said_at,
+            "say_at": self.say_at,
+            "profiling": self.profiling.state(),
         }

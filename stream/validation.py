@@ -1,4 +1,4 @@
-"""How many errors models made on warm-up rows that they had not learned from: what absolute rot is measured against.
+"""What models did with rows that they had not learned from: what rot and drift are measured against.
 
 The baseline: fitted on what lies before each block of the newest rows, as it is in use it has learned from all of them
 (Dawid 1984, "prequential"). The online model: tested on each row before it learned from it, on the newer half, as it
@@ -13,26 +13,33 @@ import numpy as np
 
 from stream import baseline as batch
 from stream.baseline import Baseline
-from stream.config import Kind
+from stream.config import Kind, Stream
 from stream.errors import TrainingError
 from stream.records import Score
+from stream.reference import Expected
 from stream.risk import LEAST_JUDGED, risk
+from stream.training.reference import reference, watched
 
 SHARE = 5
 """One in so many rows, the newest, is a block; as many blocks as LEAST_JUDGED rows take."""
 
 
 def online_risk(scores: Sequence[Score], labels: Sequence[int]) -> float | None:
-    """The upper end of the interval of its risk; None with fewer than LEAST_JUDGED rows to judge it by."""
-    return _upper(scores[len(scores) // 2 :], labels[len(labels) // 2 :])
+    """As ``upper``, on the newer half of the rows."""
+    return upper(scores[len(scores) // 2 :], labels[len(labels) // 2 :])
 
 
-def baseline_risk(make: Callable[[], Any], frame: Any, labels: Sequence[int], kind: Kind, classes: int) -> float | None:
-    """The same of what ``make`` gives; None too where the rows before a block lack a class."""
+def baseline_scores(
+    make: Callable[[], Any], frame: Any, labels: Sequence[int], kind: Kind, classes: int
+) -> Sequence[Score]:
+    """What ``make`` gives says of the newest rows, each fitted on those before its block.
+
+    Nothing with fewer than LEAST_JUDGED rows to judge it by, or where the rows before a block lack a class.
+    """
     rows = len(labels)
     judged = max(LEAST_JUDGED, rows // SHARE)
     if judged > rows // 2:
-        return None
+        return []
     edges = [*range(rows - judged, rows, max(1, rows // SHARE)), rows]
     scores: list[Score] = []
     try:
@@ -41,13 +48,28 @@ def baseline_risk(make: Callable[[], Any], frame: Any, labels: Sequence[int], ki
             batch.fit(estimator, frame.iloc[:begin], labels[:begin], kind, classes)
             scores += Baseline(estimator, kind, "").score(frame.iloc[begin:end])
     except TrainingError:
-        return None
-    return _upper(scores, labels[-judged:])
+        return []
+    return scores
 
 
-def _upper(scores: Sequence[Score], labels: Sequence[int]) -> float | None:
+def upper(scores: Sequence[Score], labels: Sequence[int]) -> float | None:
+    """The upper end of the interval of the risk; None with fewer than LEAST_JUDGED rows to judge it by."""
     if len(labels) < LEAST_JUDGED:
         return None
     told = np.asarray(scores, dtype=float)
     answers = told.argmax(axis=1) if told.ndim > 1 else (told >= 0.5).astype(int)
     return risk((answers != np.asarray(labels)).astype(float)).high
+
+
+def expected(stream: Stream, frame: Any, labels: Sequence[int], scores: Sequence[Score]) -> Expected:
+    """What a baseline does where nothing changes; ``scores`` are of the newest rows, as many as there are.
+
+    Rows of an anomaly detector have -1 for the label that they lack, and it has no risk.
+    """
+    likeliest = np.array([max(score) if isinstance(score, list) else score for score in scores], dtype=float)
+    counts = np.bincount([label for label in labels if label >= 0], minlength=len(stream.classes)).tolist()
+    return Expected(
+        upper(scores, labels[len(labels) - len(scores) :]) if stream.kind != "anomaly" else None,
+        watched(reference(stream.features.logged, frame, likeliest)),
+        dict(zip(stream.classes, counts, strict=True)) if any(counts) else {},
+    )

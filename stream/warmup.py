@@ -20,7 +20,8 @@ from stream.given import GIVEN, GivenScore
 from stream.models import Models
 from stream.online import OnlineModel
 from stream.records import Score
-from stream.validation import baseline_risk, online_risk
+from stream.reference import Expected
+from stream.validation import baseline_scores, expected, online_risk
 
 
 class WarmUp(Struct):
@@ -49,7 +50,7 @@ def warm_up(key: str, stream: Stream, rows: Sequence[tuple[dict[str, Any], str |
     """
     stream = name_classes(key, stream, [label for _, label in rows if label is not None])
     extractor = FeatureExtractor(stream.features)
-    usable, labels, unused = _usable(stream, extractor, rows)
+    usable, labels, fields, unused = _usable(stream, extractor, rows)
     if rows and not usable:
         worst = max(unused, key=lambda reason: unused[reason])
         raise TrainingError(f"none of the {len(rows)} warm-up rows can be used; the most frequent reason: {worst}")
@@ -57,7 +58,7 @@ def warm_up(key: str, stream: Stream, rows: Sequence[tuple[dict[str, Any], str |
     inputs = extractor.inputs(usable)
     learner: OnlineModel | GivenScore
     alerts: tuple[list[Any], list[Any]] = ([], [])
-    risks: list[float | None] = [None, None]
+    risk = None
     if stream.online.startswith(GIVEN):
         learner, name = GivenScore(stream.online.removeprefix(GIVEN), many), stream.online
     else:
@@ -65,34 +66,34 @@ def warm_up(key: str, stream: Stream, rows: Sequence[tuple[dict[str, Any], str |
         with guarded(f"the online model {stream.online}"):
             alerts[0].extend(_pretrain(learner, inputs, labels))
         if stream.kind != "anomaly":
-            risks[0] = online_risk(alerts[0], labels)
+            risk = online_risk(alerts[0], labels)
         name = f"{stream.online}-{digest([stream.features.columns, usable, labels])[:12]}"
     frozen, artifact = _baseline(key, stream, extractor, usable, labels, many)
     if isinstance(frozen, Baseline):
         with guarded(f"the baseline {stream.baseline}"):
             rows_seen = usable if stream.kind == "anomaly" else usable[:8]
             alerts[1].extend(frozen.score(extractor.frame(rows_seen)))
-            if stream.kind != "anomaly":
-                make = partial(make_baseline, key, stream)
-                frame, classes = extractor.frame(usable), len(stream.classes)
-                risks[1] = baseline_risk(make, frame, labels, stream.kind, classes)
-    models = Models(learner, name, frozen, artifact=artifact, risks=(risks[0], risks[1]))
+    models = Models(learner, name, frozen, artifact=artifact, online_risk=risk)
     if stream.kind == "anomaly":
         for side, model in enumerate((learner, frozen)):
             if isinstance(model, GivenScore):
-                alerts[side].extend(_given(model, [fields for fields, _ in rows]))
+                alerts[side].extend(_given(model, [each for each, _ in rows]))
         models.thresholds = (_threshold(stream, alerts[0]), _threshold(stream, alerts[1]))
+    if frozen is not None and usable:
+        scores = alerts[1] if stream.kind == "anomaly" else _given(frozen, fields)
+        models.expected = _expected(key, stream, extractor.frame(usable), labels, list(scores))
     return WarmUp(stream, models, len(usable), unused)
 
 
 def _usable(
     stream: Stream, extractor: FeatureExtractor, rows: Sequence[tuple[dict[str, Any], str | None]]
-) -> tuple[list[Row], list[int], dict[str, int]]:
-    """The rows that can be trained on, their class indices, and how many cannot, by the reason."""
+) -> tuple[list[Row], list[int], list[dict[str, Any]], dict[str, int]]:
+    """The rows that can be trained on, their class indices and fields, and how many cannot, by the reason."""
     known = {name: index for index, name in enumerate(stream.classes)}
     known.update({written: known[meant] for written, meant in stream.labels.values.items()})
     usable: list[Row] = []
     labels: list[int] = []
+    taken: list[dict[str, Any]] = []
     unused: dict[str, int] = {}
     for fields, label in rows:
         try:
@@ -104,20 +105,34 @@ def _usable(
             # Nothing learns from the labels of an anomaly stream: rows without one serve as well.
             usable.append(row)
             labels.append(-1)
+            taken.append(fields)
             continue
         if label not in known:
             _count(unused, "no label" if label is None else f"label {label[:80]!r} is none of {stream.classes}")
             continue
         usable.append(row)
         labels.append(known[label])
-    return usable, labels, unused
+        taken.append(fields)
+    return usable, labels, taken, unused
 
 
-def _given(model: GivenScore, rows: Sequence[dict[str, Any]]) -> Iterator[Score]:
+def _expected(key: str, stream: Stream, frame: Any, labels: list[int], scores: list[Score]) -> Expected:
+    """What is expected of the baseline; ``scores`` are those that rows bring along, or an anomaly detector's."""
+    with guarded(f"the baseline {stream.baseline}"):
+        if stream.kind != "anomaly" and not stream.baseline.startswith(GIVEN):
+            make = partial(make_baseline, key, stream)
+            scores = [*baseline_scores(make, frame, labels, stream.kind, len(stream.classes))]
+        elif stream.kind != "anomaly" and len(scores) < len(labels):
+            scores = []  # which rows they are of is not known
+        return expected(stream, frame, labels, scores)
+
+
+def _given(model: GivenScore | Baseline, rows: Sequence[dict[str, Any]]) -> Iterator[Score]:
     """The scores that rows bring along; those that bring none are dead letters on the stream, and left out here."""
-    for fields in rows:
-        with suppress(RecordError):
-            yield model.read(fields)
+    if isinstance(model, GivenScore):
+        for fields in rows:
+            with suppress(RecordError):
+                yield model.read(fields)
 
 
 def _pretrain(learner: OnlineModel, inputs: Sequence[ModelInput], labels: Sequence[int]) -> Iterator[Score]:

@@ -9,7 +9,7 @@ from consumers.kafka.intake import Decode
 from consumers.lines import decode_json, decoded
 from consumers.redaction import redaction
 from stream.config import Stream
-from stream.decoding import RecordDecoder, decode_labelled, decode_risks
+from stream.decoding import RecordDecoder, decode_labelled, decode_profile
 from stream.errors import RecordError
 from stream.online import find
 from stream.records import Input, Undecodable
@@ -65,17 +65,17 @@ class ScorerDecoder(Decoder):
 
 
 class MonitorDecoder(Decoder):
-    """Labelled records, and what scorers say of their models."""
+    """Labelled records, and what scorers say of their models and events."""
 
     def __init__(self, _stream: Stream) -> None:
         pass
 
     def input(self, source: str, record: Any) -> Input:
-        """A Labelled or Risks; Undecodable, with its bytes, where the record is none."""
+        """A Labelled, References or a Profile; Undecodable, with its bytes, where the record is none."""
         if record.value is None:
             return Undecodable(source, "has no value", "", record.offset, b"")
         if source == "profiles":
-            return decode_risks(record.value, record.offset)
+            return decode_profile(record.value, record.offset)
         return decode_labelled(record.value, record.offset)
 
 

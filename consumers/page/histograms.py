@@ -5,7 +5,7 @@ from itertools import pairwise
 from consumers.page.axes import Axis, Frame, picture
 from consumers.page.figures import count, number, percent
 from consumers.page.markup import Content, Node, tag
-from stream.records import Histogram
+from stream.reference import Histogram
 
 BARS = 24
 """Bars of equal width that a histogram is drawn with."""

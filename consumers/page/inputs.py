@@ -7,7 +7,7 @@ from consumers.page.histograms import FEW, Spread, drawn, lines
 from consumers.page.markup import Content, Node, name, names, seen, tag
 from consumers.page.tables import figure, folded, grid, named, part, shares
 from stream.features import TEXT
-from stream.records import Histogram
+from stream.reference import Histogram
 from stream.training.card import Card
 
 SHOWN = 24

@@ -6,6 +6,8 @@ from consumers.registry.registered import Registered
 from consumers.registry.registry import Registry
 from stream.config import Stream
 from stream.records import Chosen
+from stream.reference import Expected
+from stream.training.reference import watched
 
 log = structlog.get_logger()
 
@@ -21,4 +23,5 @@ def chosen(registry: Registry, registered: Registered, stream: Stream) -> Chosen
             aim=card.aim,
         )
     risk = card.risk.high if card.absolute and card.aim.plain else None
-    return Chosen(registered.version, registered.sha256, card.threshold, card.last, loaded.artifact, risk)
+    expected = Expected(risk, watched(card.reference), card.classes)
+    return Chosen(registered.version, registered.sha256, card.threshold, card.last, loaded.artifact, expected)

@@ -12,11 +12,11 @@ from msgspec.structs import replace
 
 from stream.drift.dependence import Dependence, DependenceState
 from stream.drift.findings import ALPHA, CLOSES, LEAST, LEAST_BROKEN, Finding, Measure
-from stream.drift.heavy import Heavy
 from stream.drift.layout import Layout
 from stream.drift.measures import Shares, adjusted, more_than
 from stream.drift.sentences import Sentences
 from stream.drift.slots import SLOT, Slots, SlotsState
+from stream.heavy import Heavy
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Tests = dict[Measure, tuple[Array, Array]]
@@ -42,6 +42,8 @@ class State(Struct):
     fresh: list[int]
     suspended: list[bool]
     findings: dict[str, Finding]
+    moved: list[float]
+    broken: list[float]
 
 
 class Comparison:
@@ -72,6 +74,7 @@ class Comparison:
         self._fresh = np.zeros(len(columns), dtype=np.int64)  # events since a column began, or began anew
         self._suspended = np.zeros(len(columns), dtype=bool)
         self._findings: dict[str, Finding] = {}
+        self._moved, self._excess = np.zeros(len(columns)), np.zeros(len(columns))
 
     def snapshot(self) -> State:
         """All that it remembers."""
@@ -81,6 +84,8 @@ class Comparison:
             self._fresh.tolist(),
             self._suspended.tolist(),
             dict(self._findings),
+            self._moved.tolist(),
+            self._excess.tolist(),
         )
 
     def restore(self, state: State) -> None:
@@ -90,12 +95,22 @@ class Comparison:
         self._fresh = np.array(state.fresh, dtype=np.int64)
         self._suspended = np.array(state.suspended, dtype=bool)
         self._findings = dict(state.findings)
+        self._moved, self._excess = np.array(state.moved), np.array(state.broken)
 
     @property
     def findings(self) -> list[Finding]:
         """All that is found and not over: what is broken first, then what moved most."""
         found = self._findings.values()
         return sorted(found, key=lambda each: (not each.schema, -each.strength, each.kind, each.feature))
+
+    @property
+    def strengths(self) -> list[tuple[str, str, float]]:
+        """Of each column its kind, its name and how far it is from the reference: from 1 on it matters.
+
+        It is the greatest effect, in units of the least that matters, of what has moved in the window, or is broken.
+        """
+        most = np.maximum(self._moved, self._excess / LEAST_BROKEN).tolist()
+        return [(column.kind, column.name, most[at]) for at, column in enumerate(self.layout.columns)]
 
     def add(self, events: int, vector: Array, texts: int = 0, frequent: Heavy | None = None) -> list[Finding]:
         """Add counts of so many events; what is newly found, which is looked for when a slot is full."""
@@ -122,6 +137,7 @@ class Comparison:
         of = np.array([np.full(len(bins), float(events)), np.maximum(bins, 1.0)])
         share = counts / of
         excess = np.where(self._known & self._breakable, share - self._usual, 0.0)
+        self._excess = excess.max(axis=0)
         p = np.ones(excess.shape)
         if events >= BROKEN and (excess >= LEAST_BROKEN).any():
             worth = self._dependence.each()[0]
@@ -164,6 +180,7 @@ class Comparison:
         recent, _ = self._slots.newest(self.window)
         found: dict[int, Finding] = {}
         strongest = self._moves(recent, found)
+        self._moved = np.where(self._ready(), np.maximum(strongest, 0.0), 0.0)
         self._moves(self._slots.decayed, found)
         for at in range(len(layout.columns)):
             key = f"drift:{at}"

@@ -7,10 +7,10 @@ import numpy as np
 from stream.drift.comparison import Comparison, State
 from stream.drift.findings import Finding
 from stream.drift.layout import of_inputs, of_labels, vector
-from stream.drift.profile import Profile
 from stream.drift.sentences import Sentences
 from stream.errors import StateError
-from stream.training.reference import Reference
+from stream.profile import Profile
+from stream.reference import Reference
 
 WINDOW = 500
 """Events of the sliding window."""
@@ -45,6 +45,11 @@ class Inputs:
         return self._comparison.findings
 
     @property
+    def strengths(self) -> list[tuple[str, str, float]]:
+        """See Comparison."""
+        return self._comparison.strengths
+
+    @property
     def broken(self) -> bool:
         """Whether there is evidence that a field is broken: rot is then not to be believed."""
         return any(each.schema for each in self.findings)
@@ -75,6 +80,11 @@ class LabelShares:
     def findings(self) -> list[Finding]:
         """What is found and not over."""
         return self._comparison.findings
+
+    @property
+    def strengths(self) -> list[tuple[str, str, float]]:
+        """See Comparison."""
+        return self._comparison.strengths
 
     def snapshot(self) -> State:
         """All that it remembers."""

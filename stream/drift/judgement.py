@@ -6,14 +6,14 @@ from stream.drift.bounded import Bounded
 from stream.drift.evidence import Crossing
 from stream.drift.interval import Interval
 from stream.drift.rot import BASELINE, ONLINE, PAIRED, REVERSE, Limits, Reference, Rot, begin
-from stream.drift.verdict import LATCH, verdict
+from stream.drift.verdict import LATCH, RELEASE, Seen, Shift, verdict
 
 HALF_LIFE = 500
 """Labelled events after which a loss weighs half in the means."""
 
 KEEP = 0.5 ** (1.0 / HALF_LIFE)
 
-GAP = Bounded("gap", -1.0, 1.0)
+GAP, LOSS = Bounded("gap", -1.0, 1.0), Bounded("loss", 0.0, 1.0)
 
 
 class Mean(Struct):
@@ -28,11 +28,20 @@ class Mean(Struct):
         self.mean += (loss - self.mean) * max(1.0 / self.events, 1.0 - KEEP)
 
 
+class After(Struct):
+    """The labelled events of ``since`` and later, a time by events: the baseline's loss, and the gap."""
+
+    since: float
+    loss: Interval
+    gap: Interval
+
+
 class Judgement(Struct):
     """Of one version, since its first labelled event.
 
     ``held``: whether each detector's alarm counts now. ``deployed`` and ``alarmed`` are the average gap between the
-    models since the start, and since the first alarm of the paired detector.
+    models since the start, and since the first alarm of the paired detector. ``after``: since the inputs have moved.
+    ``began``: the event with which by the newest alarm that counts the change began.
     """
 
     limits: Limits
@@ -43,9 +52,11 @@ class Judgement(Struct):
     held: dict[str, bool]
     deployed: Interval
     alarmed: Interval | None = None
+    after: After | None = None
+    began: int | None = None
 
-    def update(self, baseline: float, online: float) -> list[Crossing]:
-        """Take in one labelled event: both models' losses, 0 or 1; gives the alarms that it raises.
+    def update(self, time: float, baseline: float, online: float) -> list[Crossing]:
+        """Take in one labelled event of that time: both models' losses, 0 or 1; gives the alarms that it raises.
 
         One an episode: while an alarm counts, the detector prolongs it and says nothing.
         """
@@ -57,10 +68,36 @@ class Judgement(Struct):
             self.alarmed.update(baseline - online)
         elif any(crossing.detector == PAIRED for crossing in crossings):
             self.alarmed = Interval(GAP)
+        if self.after is not None and time >= self.after.since:
+            self.after.loss.update(baseline)
+            self.after.gap.update(baseline - online)
         new = [crossing for crossing in crossings if not self.held[crossing.detector]]
         for name, ago in self.rot.since_alarms().items():
             self.held[name] = ago < LATCH or (self.held[name] and self._beyond(name))
+        for crossing in new:
+            self.began = crossing.change
+        if self.after is not None and any(self.held.values()):
+            # It cost something: what it costs when that is over is another question.
+            self.after = After(self.after.since, Interval(LOSS), Interval(GAP))
         return new
+
+    def inputs_moved(self, since: float | None) -> None:
+        """Watch what the events from then on cost; None: what had moved is as it was."""
+        if since is None:
+            self.after = None
+        elif self.after is None or self.after.since != since:
+            self.after = After(since, Interval(LOSS), Interval(GAP))
+
+    @property
+    def shift(self) -> Shift:
+        """Whether what has moved costs anything, by the intervals of what it may cost at most."""
+        if self.after is None:
+            return ""
+        if BASELINE in self.references:
+            within = self.after.loss.below(self.references[BASELINE] + self.limits.absolute_tolerance)
+        else:
+            within = self.after.gap.below(self.limits.tolerance)
+        return "benign" if within else "open"
 
     def learn(self, baseline: float | None, online: float | None) -> None:
         """Take in what is said of the models' risks; what has a reference already keeps it."""
@@ -75,21 +112,20 @@ class Judgement(Struct):
                 self.references[name] = made.references[name]
 
     def _beyond(self, name: str) -> bool:
-        """Whether the decayed mean that a detector is about is beyond its bound."""
+        """Whether the decayed mean that a detector is about is not yet where its alarm ends."""
         if name in self.references:
             mean = self.baseline if name == BASELINE else self.online
-            return mean.mean > self.references[name] + self.limits.absolute_tolerance
-        return (self.gap if name == PAIRED else -self.gap) > self.limits.tolerance
+            return mean.mean > self.references[name] + RELEASE * self.limits.absolute_tolerance
+        return (self.gap if name == PAIRED else -self.gap) > RELEASE * self.limits.tolerance
 
     @property
     def gap(self) -> float:
         """How much more the baseline errs than the online model, of late."""
         return self.baseline.mean - self.online.mean
 
-    @property
-    def verdict(self) -> str:
+    def verdict(self, *, broken: bool = False, blind: bool = False) -> str:
         """See stream/drift/verdict.py."""
-        return verdict(self.held, self.rot.off)
+        return verdict(self.held, self.rot.off, Seen(broken, blind, self.shift))
 
     @property
     def reason(self) -> str:
@@ -101,9 +137,12 @@ class Judgement(Struct):
             for name in (BASELINE, ONLINE)
             if name in self.references and self.held[name]
         ]
+        since = ""
+        if self.began is not None and any(self.held.values()):
+            since = f", since about {self.rot.events - self.began + 1:,} labelled events"
         return (
-            f"of the last events the baseline gets {baseline:.0f} of 1,000 wrong and the online model {online:.0f}; "
-            f"{tolerated:g} more are tolerated{''.join(known)}"
+            f"of the last events the baseline gets {baseline:.0f} of 1,000 wrong and the online model {online:.0f}"
+            f"{since}; {tolerated:g} more are tolerated{''.join(known)}"
         )
 
 

@@ -9,14 +9,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from stream.drift.profile import Profile
 from stream.drift.scale import quantile, scale
 from stream.errors import StateError
 from stream.features import TEXT
-from stream.records import Histogram
-from stream.training.reference import Reference
+from stream.profile import Profile
+from stream.reference import Histogram, Reference, Wander
 from stream.training.vocabulary import LEAST_BUCKET
-from stream.training.wander import Wander
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Kind = Literal["number", "length", "category", "score", "words", "label"]

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from stream.config import Features
-from stream.drift.heavy import heavy
-from stream.drift.profile import UNIT, Categories, Numbers, Profile, Words
 from stream.drift.scale import scale
 from stream.features import TEXT, Row
+from stream.heavy import heavy
+from stream.profile import UNIT, Categories, Numbers, Profile, Words
 from stream.records import Score
-from stream.training.reference import Reference
-from stream.training.vocabulary import BUCKETS, PLACES, READ_EVERY, Vocabulary, found, places
+from stream.reference import Reference, Vocabulary
+from stream.training.vocabulary import BUCKETS, PLACES, READ_EVERY, found, places
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

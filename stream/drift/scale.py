@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from stream.records import Histogram
+from stream.reference import Histogram
 
 NORMAL_IQR = 1.349
 """The interquartile range of a normal distribution in standard deviations."""

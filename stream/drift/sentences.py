@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 
 from stream.drift.findings import Finding, Measure, percent, value
-from stream.drift.heavy import Heavy
 from stream.drift.layout import Column, Layout
-from stream.drift.profile import UNIT
 from stream.drift.scale import quantile
 from stream.drift.text import moved, told
-from stream.training.vocabulary import Vocabulary
+from stream.heavy import Heavy
+from stream.profile import UNIT
+from stream.reference import Vocabulary
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -6,7 +6,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from stream.drift.heavy import Heavy, merged
+from stream.heavy import Heavy, merged
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -4,8 +4,8 @@ import math
 
 from msgspec import Struct
 
-from stream.drift.heavy import Heavy
-from stream.training.vocabulary import Vocabulary
+from stream.heavy import Heavy
+from stream.reference import Vocabulary
 
 TOP = 5
 """Words that are named."""

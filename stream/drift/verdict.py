@@ -1,35 +1,69 @@
-"""The verdict: what alarms say together of a stream's models, why, and what to do next.
+"""The verdict: what alarms and inputs say together of a stream's models, why, and what to do next.
 
-An alarm counts for LATCH labelled events, and then as long as the decayed mean that it is about is beyond its bound.
+An alarm counts for LATCH labelled events, and then until the decayed mean that it is about is at RELEASE of what is
+tolerated: so a mean about its bound does not turn the verdict again and again.
 """
 
 from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import Struct
 
 from stream.drift.rot import BASELINE, ONLINE, PAIRED, REVERSE
 
 LATCH = 2_000
 """Labelled events for which an alarm counts in any case."""
 
+RELEASE = 0.5
+"""Of what is tolerated: where an alarm ends."""
+
+Shift = Literal["", "open", "benign"]
+"""Of inputs, score or label shares: nothing has moved; it is open whether that costs anything; it costs nothing."""
+
 NEXT = {
     "healthy": "nothing to do",
     "no_baseline": "train the first baseline: rotwatch train --first",
     "blind": "see why no labels come",
+    "data_quality": "see what became of this field; nothing is to be retrained on it",
     "baseline_rot": "retrain: rotwatch train",
     "outgrown": "the baseline is as good as it was, and the online model is better: retraining on more data may pay",
     "hard_shift": "both models err more than they did: look at inputs and labels before anything is retrained",
     "online_fault": "look at the online model; the baseline errs less",
     "unexplained": "wait: it becomes rot, a hard shift or nothing within some hundred labelled events",
+    "shift_unconfirmed": "wait for the labels",
+    "benign_shift": "nothing to do",
 }
 """What to do, by verdict."""
 
 
-def verdict(held: Mapping[str, bool], off: Mapping[str, str]) -> str:
-    """The verdict by the detectors whose alarms count now; those in ``off`` do not run.
+class Seen(Struct, frozen=True):
+    """What a verdict is by, beside alarms.
+
+    ``broken``: there is evidence that a field is. ``blind``: labels do not come.
+    """
+
+    broken: bool = False
+    blind: bool = False
+    shift: Shift = ""
+
+
+def verdict(held: Mapping[str, bool], off: Mapping[str, str], seen: Seen) -> str:  # noqa: PLR0911 - one a verdict
+    """The verdict by the detectors whose alarms count now, of which those in ``off`` do not run, and by what is seen.
+
+    A broken field comes first: on it every model errs, and the online one learns to live with it, which looks like rot
+    of the other.
 
     >>> quiet = dict.fromkeys((PAIRED, REVERSE, BASELINE, ONLINE), False)
-    >>> verdict(quiet, {}), verdict({**quiet, PAIRED: True}, {}), verdict({**quiet, PAIRED: True, BASELINE: True}, {})
-    ('healthy', 'outgrown', 'baseline_rot')
+    >>> rotten = {**quiet, PAIRED: True, BASELINE: True}
+    >>> [verdict(held, {}, Seen()) for held in (quiet, {**quiet, PAIRED: True}, rotten)]
+    ['healthy', 'outgrown', 'baseline_rot']
+    >>> verdict(rotten, {}, Seen(broken=True)), verdict(quiet, {}, Seen(shift="open"))
+    ('data_quality', 'shift_unconfirmed')
     """
+    if seen.broken:
+        return "data_quality"
+    if seen.blind:
+        return "blind"
     if held[PAIRED]:
         # Without a reference nobody knows whether the baseline is as good as it was.
         return "baseline_rot" if held[BASELINE] or BASELINE in off else "outgrown"
@@ -37,4 +71,6 @@ def verdict(held: Mapping[str, bool], off: Mapping[str, str]) -> str:
         return "hard_shift"
     if held[REVERSE] and (held[ONLINE] or ONLINE in off):
         return "online_fault"
-    return "unexplained" if held[BASELINE] or held[ONLINE] else "healthy"
+    if held[BASELINE] or held[ONLINE]:
+        return "unexplained"
+    return {"": "healthy", "open": "shift_unconfirmed", "benign": "benign_shift"}[seen.shift]

@@ -4,12 +4,12 @@ from msgspec import Struct
 
 from stream.config import Features, Kind
 from stream.fitness import MadeFor
+from stream.reference import Reference
 from stream.risk import Risk
 from stream.training.aims import Aim
 from stream.training.calibration import Bin
 from stream.training.diagnosis import Point, Reading
 from stream.training.keeping import Eliminated
-from stream.training.reference import Reference
 
 ALL_ROWS = "all rows"
 """The way to look back that is taken unless another does better."""

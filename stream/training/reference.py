@@ -2,41 +2,26 @@
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
-from msgspec import Struct
 
 from stream.config import Features
 from stream.features import TEXT
-from stream.records import Histogram
-from stream.training.vocabulary import Vocabulary, vocabulary
-from stream.training.wander import Wander, wander
+from stream.reference import Histogram, Reference, Wander
+from stream.training.vocabulary import vocabulary
+from stream.training.wander import wander
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 BINS = 20
 """Bins of a number's histogram, with about equally many of the reference's rows in each."""
 
+MOST_BYTES = 400_000
+"""Of a reference as JSON, some hundreds of columns: it goes into records of Kafka, which take a megabyte."""
+
 NAMED = 50
 """Categories of a column that are counted by name, the most frequent ones; the others are counted together."""
-
-
-class Reference(Struct, frozen=True):
-    """Of ``rows`` rows: histograms of numbers, text lengths and scores; counts of categories; how many are missing.
-
-    Histograms are by column; ``text`` stands for the characters of all text fields joined.
-    ``categories`` has "" for all that are not named. A histogram's first and last edge are the least and the greatest
-    value. ``vocabulary``: None without texts. ``wander``: of each column and, as "", of the score. Cards from before
-    they were there have neither.
-    """
-
-    rows: int
-    scores: Histogram
-    histograms: dict[str, Histogram]
-    categories: dict[str, dict[str, int]]
-    missing: dict[str, int]
-    vocabulary: Vocabulary | None = None
-    wander: dict[str, Wander] = {}
 
 
 def reference(features: Features, frame: pd.DataFrame, scores: Array) -> Reference:
@@ -65,6 +50,11 @@ def reference(features: Features, frame: pd.DataFrame, scores: Array) -> Referen
         codes = pd.Categorical(frame[name], categories=counts.index).codes.astype(int)
         wanders[name] = wander(np.minimum(codes, NAMED), min(len(counts), NAMED + 1))
     return Reference(len(frame), histogram(scores), histograms, categories, missing, seen, wanders)
+
+
+def watched(made: Reference) -> Reference | None:
+    """The reference, if it is small enough for the records that take it to the monitor."""
+    return made if len(msgspec.json.encode(made)) <= MOST_BYTES else None
 
 
 def histogram(values: Array) -> Histogram:

@@ -6,10 +6,10 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from msgspec import Struct
 from sklearn.feature_extraction import FeatureHasher
 
-from stream.training.wander import Wander, apart
+from stream.reference import Vocabulary, Wander
+from stream.training.wander import apart
 from stream.words import LONGEST, words
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -36,22 +36,6 @@ LEAST_BUCKET = 0.002
 """Buckets with a smaller share of the words say little by themselves."""
 
 _hasher = FeatureHasher(PLACES, input_type="string", alternate_sign=False)
-
-
-class Vocabulary(Struct, frozen=True):
-    """Of ``texts`` texts: in how many each of the most frequent words is, words by bucket, and which places are seen.
-
-    ``seen`` has a bit a place. ``unseen`` is the share of a further text's words that are expected to be new all the
-    same: the share of words that one text only has (I. J. Good, The population frequencies of species, 1953).
-    ``wander``: how much farther the buckets of texts in a row are from one another than independent words would be.
-    """
-
-    texts: int
-    words: dict[str, int]
-    buckets: list[int]
-    seen: bytes
-    unseen: float
-    wander: Wander = Wander()
 
 
 def found(texts: Iterable[str]) -> list[list[str]]:

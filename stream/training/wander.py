@@ -3,7 +3,8 @@
 from typing import Any
 
 import numpy as np
-from msgspec import Struct
+
+from stream.reference import Wander
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -15,17 +16,6 @@ LEAST_BLOCKS = 4
 
 LEAST_SHARE = 0.01
 """Bins with less of the rows are left out: a single row there would count for much."""
-
-
-class Wander(Struct, frozen=True):
-    """How much farther blocks of rows in a row are from one another than independent rows would be: 1 is not at all.
-
-    ``shape``: in the mean over all bins (the design effect of J. N. K. Rao and A. J. Scott, 1981); ``place``: in the
-    mean rank. A window of n events is then worth n / place independent ones where a move up or down is looked for.
-    """
-
-    shape: float = 1.0
-    place: float = 1.0
 
 
 def wander(bins: Array, count: int) -> Wander:

@@ -125,7 +125,7 @@ def check_tasks(world: World) -> list[Story]:
     """Each partition's state and outputs are what its journal says, and its equations hold."""
     auditor = Auditor(world)
     return [
-        _check(world, auditor.story(partition), ("predictions", "labelled"), partition)
+        _check(world, auditor.story(partition), ("predictions", "labelled", "profiles"), partition)
         for partition in range(world.stream.partitions)
     ]
 
@@ -133,7 +133,8 @@ def check_tasks(world: World) -> list[Story]:
 def check_monitor(world: World) -> Story:
     """The same of the monitor, which has read each labelled record once."""
     story = _check(world, Auditor(world, MONITOR).story(0), ("alarms",), 0)
-    assert story.restored.totals().read == len(world.read("labelled"))
+    totals = story.restored.totals()
+    assert (totals.read, totals.profiles) == (len(world.read("labelled")), len(world.read("profiles")))
     return story
 
 

@@ -24,6 +24,7 @@ from stream.chain import Chain, ChainTotals
 from stream.errors import CommitFailed
 from stream.monitoring import MonitoringTask
 from stream.records import Event, Input, Label, Labelled, Lost, Skip, Tick, Undecodable
+from stream.reference import Expected
 from stream.scoring import ScoringTask
 from stream.totals import DELAY_EDGES
 from stream.warmup import warm_up
@@ -42,6 +43,7 @@ STREAM = {
 def make_chain(**settings: object) -> Chain:
     stream = config.read({"streams": {"spam": {**STREAM, **settings}}}).streams["spam"]
     made = warm_up("streams.spam", stream, [])
+    made.models.expected = Expected(classes={"ham": 3, "spam": 1})
     return Chain(ScoringTask("spam", made.stream, made.models), MonitoringTask("spam", made.stream), None)
 
 
@@ -232,6 +234,9 @@ def test_the_monitor_shows_what_it_judged_and_its_alarms(full: Shown, totals: Ch
     mean, low, high = monitoring.excess["deployed"]
     assert full.value("excess_error_ratio", since="deployed", end="mean") == mean
     assert full.value("excess_error_ratio", since="deployed", end="low") == low < high
+    [(kind, column, distance)] = monitoring.strengths
+    assert full.value("input_distance_ratio", kind=kind, column=column) == distance
+    assert full.value("profiles_read_total") == monitoring.profiles > 0
     for model, mean in monitoring.means.items():
         assert full.value("judged_error_ratio", model=model) == mean
 

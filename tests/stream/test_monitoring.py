@@ -6,7 +6,8 @@ import pytest
 from stream.config import Stream
 from stream.errors import StateError
 from stream.monitoring import MonitoringTask
-from stream.records import DeadLetter, Event, Label, Labelled, Lost, Risks, Skip, Tick, Undecodable
+from stream.records import DeadLetter, Event, Label, Labelled, Lost, References, Skip, Tick, Undecodable
+from stream.reference import Expected
 
 STREAM = Stream(classes=["ham", "spam"])
 
@@ -65,8 +66,8 @@ def test_a_verdict_ends_when_the_models_are_level_again():
 def test_by_its_reference_a_baseline_has_rotted_or_is_merely_outgrown():
     for errors, verdict in ((0.10, "outgrown"), (0.30, "baseline_rot")):
         monitor = MonitoringTask("s", STREAM)
-        monitor.feed([Risks("b1", 0.12, 0.12)])
-        assert monitor.totals().off == {} or monitor.version is None
+        monitor.feed([References("b1", Expected(0.12), 0.12)])
+        assert monitor.totals().off == {} or monitor.judging.version is None
         monitor.feed(stretch(2_500, errors, 0.02))
         assert monitor.verdict == verdict
         assert set(monitor.totals().evidence) == {"paired", "reverse", "absolute_baseline", "absolute_online"}
@@ -76,7 +77,7 @@ def test_a_reference_that_comes_later_than_its_version_counts_from_then_on():
     monitor = MonitoringTask("s", STREAM)
     monitor.feed(stretch(100, 0.02, 0.02))
     assert set(monitor.totals().off) == {"absolute_baseline", "absolute_online"}
-    monitor.feed([Risks("other", 0.1, 0.1), Risks("b1", 0.04, None)])
+    monitor.feed([References("other", Expected(0.1), 0.1), References("b1", Expected(0.04), None)])
     assert set(monitor.totals().off) == {"absolute_online"}
     both = [record(100 + i, baseline_wrong=i % 3 == 0, online_wrong=i % 3 == 0) for i in range(300)]
     [alarm] = monitor.feed(both).alarms
@@ -107,7 +108,7 @@ def test_models_that_get_better_raise_no_alarm():
 
 def test_both_getting_worse_is_no_rot():
     monitor = MonitoringTask("s", STREAM)
-    monitor.feed([Risks("b1", 0.04, 0.04)])
+    monitor.feed([References("b1", Expected(0.04), 0.04)])
     monitor.feed(stretch(3_000, 0.02, 0.02))
     rng = np.random.default_rng(1)
     both = [
@@ -172,7 +173,7 @@ def test_late_records_of_a_former_baseline_are_left_out_and_do_not_begin_anythin
 
 def test_a_worse_online_model_does_not_hide_rot():
     monitor = MonitoringTask("s", STREAM)
-    monitor.feed([Risks("b1", 0.04, 0.04)])
+    monitor.feed([References("b1", Expected(0.04), 0.04)])
     monitor.feed(stretch(3_000, 0.02, 0.02) + stretch(2_000, 0.5, 0.02, 3_000))
     monitor.feed(stretch(4_000, 0.6, 0.2, 5_000))
     assert monitor.totals().alarms["absolute_online"] == 1
@@ -232,13 +233,13 @@ def test_behind_a_rollback_the_former_baseline_is_judged_anew_and_late_records_o
     task.feed(stretch(300, 0.1, 0.1, version="a"))
     task.feed(stretch(300, 0.1, 0.1, start=300, version="b"))
     task.feed(stretch(20, 0.1, 0.1, start=200, version="a"))  # labelled late
-    assert (task.version, task.counts.labelled, task.counts.left_out) == ("b", 600, 20)
+    assert (task.judging.version, task.counts.labelled, task.counts.left_out) == ("b", 600, 20)
     again = unsealed(task)
     for one in (task, again):
         one.feed(stretch(300, 0.1, 0.1, start=600, version="a"))
         one.feed(stretch(20, 0.1, 0.1, start=500, version="b"))
-        assert (one.version, one.counts.labelled, one.counts.left_out) == ("a", 900, 40)
-        assert one.judgement.baseline.events == 300
+        assert (one.judging.version, one.counts.labelled, one.counts.left_out) == ("a", 900, 40)
+        assert one.judging.judgement.baseline.events == 300
     assert task.digest() == again.digest()
 
 

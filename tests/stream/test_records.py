@@ -5,7 +5,10 @@ import dataclasses
 import msgspec
 import pytest
 
-from stream.records import RECORDS, Alarm, DeadLetter, Histogram, Labelled, Prediction, Profile
+from stream.heavy import Heavy
+from stream.profile import Answers, Categories, Numbers, Profile, Words
+from stream.records import RECORDS, Alarm, DeadLetter, Labelled, Prediction, References
+from stream.reference import Expected, Histogram, Reference
 
 EXAMPLES = {
     "prediction": Prediction("a", 1.0, "spam", 0.9, "blend", 0.8, 1.0, "o", "b", repeated=True),
@@ -14,7 +17,20 @@ EXAMPLES = {
     ),
     "alarm": Alarm("s", 7, "a", 1.0, "adwin:baseline", "baseline_rot", None, {"mean": 0.5}),
     "dead-letter": DeadLetter("events", "", "is no JSON", 3, b"\xff\x00"),
-    "profile": Profile("s", 0, 1, 9, 9, {"x": Histogram([0.0], [1, 2])}, {"x": 1}, {}),
+    "profile": Profile(
+        "b",
+        1,
+        9,
+        9,
+        {"x": Numbers([1, 8], 0, 1, -7, 70, 0.0, 1.5)},
+        {"c": Categories([4], 2, 3)},
+        [4, 5],
+        [5, 4],
+        Words(1, 2, 1, [2], Heavy({"a": 1}, 2, 1)),
+        3.5,
+        Answers({"ham": {"spam": 9}}, 77),
+    ),
+    "references": References("b", Expected(0.1, Reference(3, Histogram([0.5], [1, 2]), {}, {}, {}), {"a": 3}), None),
 }
 
 

@@ -9,14 +9,13 @@ from msgspec.structs import replace
 
 from consumers.page.whole import page
 from stream.config import Features
-from stream.records import Histogram
+from stream.reference import Histogram, Reference
 from stream.risk import Risk
 from stream.training.aims import Aim
 from stream.training.calibration import Bin
 from stream.training.card import Ahead, Calibration, Card, Lookbacks, Looked, Part, Tried
 from stream.training.diagnosis import Point, Reading
 from stream.training.keeping import Eliminated
-from stream.training.reference import Reference
 from tests.consumers.page.reading import read, shown
 
 KINDS = {

@@ -3,11 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
-from stream.records import Histogram
+from stream.reference import Histogram, Reference
 from stream.training.aims import Aim
 from stream.training.card import Ahead, Lookbacks, Looked, Part, Tried
 from stream.training.diagnosis import Point
-from stream.training.reference import Reference
 from tests.consumers.page.reading import height, part, picture, rows, shown, titles, verdict
 
 EMPTY = Histogram([], [0])

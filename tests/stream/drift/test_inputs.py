@@ -8,7 +8,8 @@ from stream.drift.comparison import State
 from stream.drift.inputs import Inputs, LabelShares
 from stream.drift.profiler import Profiler
 from stream.errors import StateError
-from stream.training.reference import Reference, reference
+from stream.reference import Reference
+from stream.training.reference import reference
 from tests.stream.drift.worlds import EVERY, World, mails
 
 BREAKS = {

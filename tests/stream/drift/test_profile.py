@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.config import Features
-from stream.drift.profile import UNIT, Profile, merge
 from stream.drift.profiler import FARTHEST, Profiler
 from stream.errors import StateError
+from stream.profile import UNIT, Profile, merge
 from stream.training.reference import reference
 from stream.training.vocabulary import READ_EVERY
 from tests.stream.drift.worlds import World

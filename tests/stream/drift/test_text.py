@@ -1,5 +1,5 @@
-from stream.drift.heavy import Heavy, heavy
 from stream.drift.text import TOP, moved
+from stream.heavy import Heavy, heavy
 from stream.training.vocabulary import vocabulary
 
 

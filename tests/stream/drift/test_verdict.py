@@ -3,7 +3,7 @@
 import pytest
 
 from stream.drift.rot import BASELINE, ONLINE, PAIRED, REVERSE
-from stream.drift.verdict import NEXT, verdict
+from stream.drift.verdict import NEXT, Seen, verdict
 
 OFF = {BASELINE: "no reference", ONLINE: "no reference"}
 
@@ -27,5 +27,5 @@ OFF = {BASELINE: "no reference", ONLINE: "no reference"}
 )
 def test_a_verdict_follows_from_the_alarms_that_count(alarms, off, expected):
     held = {name: name in alarms for name in (PAIRED, REVERSE, BASELINE, ONLINE)}
-    assert verdict(held, off) == expected
+    assert verdict(held, off, Seen()) == expected
     assert NEXT[expected]

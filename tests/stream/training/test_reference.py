@@ -3,7 +3,8 @@ import numpy as np
 import pandas as pd
 
 from stream.config import Features
-from stream.training.reference import Reference, reference
+from stream.reference import Reference
+from stream.training.reference import reference
 
 FEATURES = Features(text=["subject", "body"], numeric=["x"], categorical=["town"])
 FRAME = pd.DataFrame(

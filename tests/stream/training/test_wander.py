@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from stream.training.wander import Wander, wander
+from stream.reference import Wander
+from stream.training.wander import wander
 
 
 def binned(values):

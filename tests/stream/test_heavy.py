@@ -4,7 +4,7 @@ from functools import reduce
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.drift.heavy import MOST, Heavy, heavy, merged
+from stream.heavy import MOST, Heavy, heavy, merged
 
 words = st.one_of(
     st.lists(st.sampled_from("abcdefgh"), max_size=40),

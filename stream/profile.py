@@ -6,8 +6,8 @@ every order of adding, but for the frequent words, whose bound holds in every or
 
 from msgspec import Struct
 
-from stream.drift.heavy import Heavy, merged
 from stream.errors import StateError
+from stream.heavy import Heavy, merged
 
 UNIT = 1 << 20
 """Sums are whole numbers of 1/UNIT of the reference's spread: whole numbers add up to the same in any order."""
@@ -47,12 +47,24 @@ class Words(Struct, frozen=True):
     frequent: Heavy
 
 
-class Profile(Struct, frozen=True):
+class Answers(Struct, frozen=True):
+    """What both models called events: how often the online model this where the baseline that.
+
+    ``judged``: the sum of the probabilities, by the online model, that the baseline's call is wrong, in 1/UNIT; None
+    where scores are no probabilities.
+    """
+
+    pairs: dict[str, dict[str, int]]
+    judged: int | None
+
+
+class Profile(Struct, frozen=True, tag="profile", tag_field="record"):
     """Of the events ``first``..``last`` (positions), ``events`` of them; ``version`` is the reference's baseline.
 
     ``numbers`` has ``text`` for the characters of all text fields joined; there ``missing`` counts the empty ones too,
     and ``counts`` all. ``online`` and ``baseline`` are scores in the bins of the reference's score. ``words`` is of a
-    sample of the texts; None where there is nothing to compare words with.
+    sample of the texts; None where there is nothing to compare words with. ``until``: the greatest time of an event so
+    far, in seconds since the epoch. Of a baseline without a reference there are the answers only.
     """
 
     version: str
@@ -64,6 +76,8 @@ class Profile(Struct, frozen=True):
     online: list[int]
     baseline: list[int]
     words: Words | None = None
+    until: float = 0.0
+    answers: Answers | None = None
 
 
 def merge(a: Profile, b: Profile) -> Profile:
@@ -85,11 +99,22 @@ def merge(a: Profile, b: Profile) -> Profile:
         _added(a.online, b.online),
         _added(a.baseline, b.baseline),
         _words(a.words, b.words) if a.words is not None and b.words is not None else None,
+        max(a.until, b.until),
+        _answers(a.answers, b.answers) if a.answers is not None and b.answers is not None else None,
     )
 
 
 def _added(a: list[int], b: list[int]) -> list[int]:
     return [x + y for x, y in zip(a, b, strict=True)]
+
+
+def _answers(a: Answers, b: Answers) -> Answers:
+    pairs = {baseline: dict(counts) for baseline, counts in a.pairs.items()}
+    for baseline, counts in b.pairs.items():
+        of_it = pairs.setdefault(baseline, {})
+        for online, count in counts.items():
+            of_it[online] = of_it.get(online, 0) + count
+    return Answers(pairs, a.judged + b.judged if a.judged is not None and b.judged is not None else None)
 
 
 def _numbers(a: Numbers, b: Numbers) -> Numbers:

@@ -1,0 +1,115 @@
+"""What a baseline's inputs, its score and the labels do against what they were in training, and since when."""
+
+from msgspec import Struct
+
+from stream.drift.comparison import State
+from stream.drift.findings import Finding
+from stream.drift.inputs import Inputs, LabelShares
+from stream.profile import Profile
+from stream.reference import Expected
+
+AT_ONCE = 100
+"""Labels that are compared at once."""
+
+BEFORE = 4
+"""Profiles before the one by which a field is seen to be broken, within which it has broken."""
+
+
+class MovesState(Struct):
+    """All that is remembered; JSON."""
+
+    version: str | None
+    expected: Expected
+    inputs: State | None
+    labels: State | None
+    pending: dict[str, int]
+    untils: list[float]
+    moved: float | None
+    broke: float | None
+
+
+class Moves:
+    """Watches the baseline ``version``; times are of events.
+
+    ``moved``: when what has moved was found, None: nothing has.
+    ``broke``: the time before which the field broke that is broken now.
+    """
+
+    def __init__(self, version: str | None = None, expected: Expected | None = None) -> None:
+        self.version = version
+        self.expected = expected or Expected()
+        reference = self.expected.inputs
+        self._inputs = None if version is None or reference is None else Inputs(version, reference)
+        self._labels = LabelShares(self.expected.classes) if len(self.expected.classes) > 1 else None
+        self._pending: dict[str, int] = {}
+        self._untils: list[float] = []
+        self.moved: float | None = None
+        self.broke: float | None = None
+
+    def profile(self, profile: Profile) -> tuple[float, float] | None:
+        """Take in what the baseline was given; when a field is whole again, from when to when it was not."""
+        if self._inputs is None or profile.version != self.version:
+            return None
+        self._inputs.update(profile)
+        self._untils = [*self._untils, profile.until][-BEFORE - 1 :]
+        self._date(profile.until)
+        if self._inputs.broken:
+            if self.broke is None:
+                self.broke = self._untils[0]
+        elif self.broke is not None:
+            span, self.broke = (self.broke, profile.until), None
+            return span
+        return None
+
+    def label(self, label: str, time: float) -> None:
+        """Take in the label of an event of that time."""
+        if self._labels is None:
+            return
+        self._pending[label] = self._pending.get(label, 0) + 1
+        if sum(self._pending.values()) >= AT_ONCE:
+            self._labels.update(self._pending)
+            self._pending = {}
+            self._date(time)
+
+    def _date(self, now: float) -> None:
+        if not any(not found.schema for found in self.findings):
+            self.moved = None
+        elif self.moved is None:
+            self.moved = now
+
+    @property
+    def findings(self) -> list[Finding]:
+        """All that is found and not over: what is broken first, then what moved most; the labels last."""
+        inputs = [] if self._inputs is None else self._inputs.findings
+        return inputs if self._labels is None else [*inputs, *self._labels.findings]
+
+    @property
+    def strengths(self) -> list[tuple[str, str, float]]:
+        """Of each column, the score and the labels: kind, name and distance from training; from 1 on it matters."""
+        inputs = [] if self._inputs is None else self._inputs.strengths
+        return inputs if self._labels is None else [*inputs, *self._labels.strengths]
+
+    def snapshot(self) -> MovesState:
+        """All that it remembers."""
+        return MovesState(
+            self.version,
+            self.expected,
+            None if self._inputs is None else self._inputs.snapshot(),
+            None if self._labels is None else self._labels.snapshot(),
+            dict(self._pending),
+            list(self._untils),
+            self.moved,
+            self.broke,
+        )
+
+
+def restored(state: MovesState) -> Moves:
+    """What a snapshot was made of."""
+    made = Moves(state.version, state.expected)
+    if made._inputs is not None and state.inputs is not None:  # noqa: SLF001 - its own class
+        made._inputs.restore(state.inputs)  # noqa: SLF001 - as above
+    if made._labels is not None and state.labels is not None:  # noqa: SLF001 - as above
+        made._labels.restore(state.labels)  # noqa: SLF001 - as above
+    made._pending, made._untils = dict(state.pending), list(state.untils)  # noqa: SLF001 - as above
+    made.moved, made.broke = state.moved, state.broke
+    return made

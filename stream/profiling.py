@@ -1,0 +1,84 @@
+"""The scorer's side of profiles: the events since the last one, and what was said of them."""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from stream.answers import Answers as Answering
+from stream.config import Stream
+from stream.drift.profiler import Profiler
+from stream.features import Row
+from stream.models import Models
+from stream.profile import UNIT, Answers, Profile
+from stream.records import Score
+
+EVERY = 100
+"""Events of a profile: numpy's calls cost what they cost, so that fewer would cost more an event."""
+
+
+class Profiling:
+    """Gathers events that the baseline in use has scored; one in EVERY gives a profile of all since the last."""
+
+    def __init__(self, stream: Stream, answers: Answering) -> None:
+        self._features = stream.features
+        self._classes = {name: index for index, name in enumerate(stream.classes)}
+        self._kind = stream.kind
+        self._answers = answers
+        self._profiler: Profiler | None = None
+        self._made_for: tuple[str | None, Any] | None = None
+        self.first = 0
+        self.rows: list[Row] = []
+        self.online: list[Score] = []
+        self.baseline: list[Score] = []
+
+    def add(self, position: int, row: Row, online: Score, baseline: Score) -> bool:
+        """Take an event, the ``position``-th of the task; whether it is time for a profile."""
+        if not self.rows:
+            self.first = position
+        self.rows.append(row)
+        self.online.append(online)
+        self.baseline.append(baseline)
+        return len(self.rows) >= EVERY
+
+    def profile(self, models: Models, until: float) -> Profile | None:
+        """The profile of all since the last one, None without any; ``models`` are those that have scored them."""
+        if not self.rows:
+            return None
+        version, inputs = models.baseline_version or "", models.expected.inputs
+        if self._made_for is None or self._made_for[0] != version or self._made_for[1] is not inputs:
+            self._profiler = None if inputs is None else Profiler(version, self._features, inputs)
+            self._made_for = version, inputs
+        if self._profiler is None:
+            made = Profile(version, self.first, self.first + len(self.rows) - 1, len(self.rows), {}, {}, [], [])
+        else:
+            made = self._profiler.profile(self.first, self.rows, self.online, self.baseline)
+        made = replace(made, until=until, answers=self._called(models))
+        self.rows, self.online, self.baseline = [], [], []
+        return made
+
+    def _called(self, models: Models) -> Answers:
+        answer = self._answers.answer
+        of_online, of_baseline = models.thresholds
+        pairs: dict[str, dict[str, int]] = {}
+        judged = 0.0
+        for online, baseline in zip(self.online, self.baseline, strict=True):
+            theirs, ours = answer(baseline, of_baseline), answer(online, of_online)
+            counts = pairs.setdefault(theirs, {})
+            counts[ours] = counts.get(ours, 0) + 1
+            if self._kind != "anomaly":
+                judged += 1.0 - self._probability(online, self._classes[theirs])
+        return Answers(pairs, None if self._kind == "anomaly" else round(judged * UNIT))
+
+    def _probability(self, score: Any, place: int) -> float:
+        """What the online model gives to a class."""
+        if isinstance(score, list):
+            return float(score[place])
+        return float(score) if place else 1.0 - float(score)
+
+    def state(self) -> tuple[Any, ...]:
+        """What a snapshot holds of it."""
+        return self.first, self.rows, self.online, self.baseline
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Take up what a snapshot held."""
+        self.first, self.rows, self.online, self.baseline = state

@@ -1,0 +1,165 @@
+"""What is thought of a baseline by alarms and inputs together."""
+
+import msgspec
+import numpy as np
+import pytest
+
+from stream.config import Labels, Stream
+from stream.duration import Duration
+from stream.monitoring import MonitoringTask
+from stream.profile import Profile
+from stream.records import Alarm, Input, Labelled, References
+from stream.reference import Expected
+from tests.stream.drift.worlds import EVERY, World
+
+STREAM = Stream(classes=["no", "yes"])
+
+
+class Stand:
+    """A monitor in a world: each hundred events a profile, and their labels with it."""
+
+    def __init__(self, seed=1, stream=STREAM, expected=None):
+        self.world = World(seed, numbers=5)
+        self.chance = np.random.default_rng(seed)
+        self.monitor = MonitoringTask("s", stream)
+        self.alarms: list[Alarm] = []
+        self.sent = 0
+        risk = Expected(0.06, self.world.reference, {"no": 500, "yes": 500}) if expected is None else expected
+        self.feed([References("v1", risk, 0.06)])
+
+    def feed(self, batch: list[Input]) -> None:
+        self.alarms += self.monitor.feed(batch).alarms
+
+    def profile(self, change=lambda row: row) -> Profile:
+        rows, scores = self.world.draw(EVERY)
+        made = self.world.profiler.profile(self.sent, [change(row) for row in rows], scores, scores)
+        return msgspec.structs.replace(made, until=float(self.sent + EVERY))
+
+    def label(self, at: int, baseline: float, online: float) -> Labelled:
+        truth = str(self.chance.choice(STREAM.classes))
+        other = {"no": "yes", "yes": "no"}[truth]
+        said = [other if self.chance.random() < error else truth for error in (baseline, online)]
+        scores = (0.5, 0.5, 0.5)
+        return Labelled(f"e{at}", float(at), at, truth, float(at), {}, *scores, said[1], said[1], said[0], "o", "v1")
+
+    def live(self, events, *, baseline=0.04, online=0.04, change=lambda row: row, labels=True):
+        """The verdicts after each hundred events."""
+        verdicts = []
+        for _ in range(0, events, EVERY):
+            self.feed([self.profile(change)])
+            if labels:
+                self.feed([self.label(self.sent + at, baseline, online) for at in range(EVERY)])
+            self.sent += EVERY
+            verdicts.append(self.monitor.verdict)
+        return verdicts
+
+
+def times_100(row):
+    return {**row, "x0": 100 * row["x0"]}
+
+
+def moved(row):
+    return {**row, "x0": row["x0"] + 0.8}
+
+
+def test_a_field_that_breaks_is_named_and_is_not_called_rot_though_the_baseline_errs_on_it():
+    stand = Stand()
+    assert set(stand.live(2_000)) <= {"healthy"}
+    during = stand.live(3_000, baseline=0.4, change=times_100)
+    assert "data_quality" in during[:3]
+    assert set(during[3:]) == {"data_quality"}
+    assert stand.monitor.reason.startswith("x0: median")
+    assert stand.monitor.reason.endswith("nothing is to be retrained on it")
+    named = next(alarm for alarm in stand.alarms if alarm.verdict == "data_quality")
+    assert (named.kind, named.position) == ("verdict", 2_000 + 100 * during.index("data_quality") - 1)
+
+
+def test_when_the_field_is_whole_again_nothing_of_what_was_seen_meanwhile_counts():
+    stand = Stand()
+    stand.live(1_000)
+    stand.live(2_000, baseline=0.4, change=times_100)
+    assert stand.monitor.judging.judgement.held["paired"]
+    broken = stand.sent
+    late = [stand.label(at, 1.0, 0.0) for at in range(broken - 500, broken)]
+    after = stand.live(400)
+    assert after[-1] == "healthy"
+    left_out, verdict = stand.monitor.counts.left_out, stand.monitor.verdict
+    stand.feed(late)  # of events that were scored on the broken field, and are labelled now
+    assert (stand.monitor.counts.left_out, stand.monitor.verdict) == (left_out + 500, verdict)
+
+
+def test_inputs_that_move_are_a_shift_that_is_confirmed_as_harmless_by_labels_and_ends():
+    stand = Stand()
+    stand.live(1_000)
+    unlabelled = stand.live(1_000, change=moved, labels=False)
+    assert unlabelled[-1] == "shift_unconfirmed"
+    assert stand.monitor.reason.endswith("no event since has its label yet: wait for the labels")
+    assert "x0: median" in stand.monitor.reason
+    labelled = stand.live(8_000, change=moved, baseline=0.02, online=0.02)
+    assert labelled[-1] == "benign_shift"
+    assert "the baseline gets 2" in stand.monitor.reason.replace("gets 1", "gets 2")
+    assert stand.live(1_500)[-1] == "healthy"
+
+
+def test_inputs_that_move_and_cost_something_are_rot_and_the_reason_says_what_moved():
+    stand = Stand()
+    stand.live(1_000)
+    assert stand.live(3_000, change=moved, baseline=0.3)[-1] == "baseline_rot"
+    assert "moved have x0: median" in stand.monitor.reason
+    assert "since about" in stand.monitor.reason
+
+
+def test_it_says_when_the_first_labels_of_what_has_moved_are_final():
+    stand = Stand(stream=msgspec.structs.replace(STREAM, labels=Labels(maturity=Duration(86_400))))
+    stand.live(1_000)
+    stand.live(1_000, change=moved, labels=False)
+    assert "the first are final by 1970-01-02T00:" in stand.monitor.reason
+
+
+def test_labels_whose_shares_move_are_a_shift():
+    stand = Stand(expected=Expected(0.06, None, {"no": 900, "yes": 100}))
+    assert "shift_unconfirmed" in stand.live(2_000)
+    assert "labels: 'no' 90% ->" in stand.monitor.reason or "labels: 'yes' 10% ->" in stand.monitor.reason
+
+
+def test_without_a_reference_of_its_inputs_a_baseline_is_judged_by_labels_alone():
+    stand = Stand(expected=Expected(0.06))
+    assert set(stand.live(2_000, change=times_100)) == {"healthy"}
+    assert stand.monitor.totals().findings == []
+    stand.feed([References("v1", Expected(0.06, stand.world.reference), 0.06)])  # it comes later, as after an upgrade
+    assert stand.live(500, change=times_100)[-1] == "data_quality"
+
+
+def test_a_new_baseline_has_nothing_to_do_with_what_the_inputs_of_the_former_were():
+    stand = Stand()
+    stand.live(1_000)
+    stand.live(1_000, change=times_100)
+    assert stand.monitor.verdict == "data_quality"
+    stand.feed([References("v2", Expected(), None)])
+    assert stand.monitor.judging.moves.findings == []
+    assert stand.live(100)[-1] == "healthy"  # profiles of the former are none of it
+
+
+@pytest.mark.parametrize("step", [1, 37, 1_000])
+def test_state_and_alarms_are_the_same_in_any_batches_and_behind_each_snapshot(step):
+    stand = Stand()
+    inputs: list[Input] = [References("v1", Expected(0.06, stand.world.reference, {"no": 1, "yes": 1}), 0.06)]
+    for change, baseline in ((lambda row: row, 0.04), (moved, 0.04), (times_100, 0.3), (lambda row: row, 0.04)):
+        for _ in range(6):
+            inputs.append(stand.profile(change))
+            inputs += [stand.label(stand.sent + at, baseline, 0.04) for at in range(EVERY)]
+            stand.sent += EVERY
+    whole, parts = MonitoringTask("s", STREAM), MonitoringTask("s", STREAM)
+    expected = whole.feed(inputs).alarms
+    found = []
+    for at in range(0, len(inputs), step):
+        found += parts.feed(inputs[at : at + step]).alarms
+        if step > 1 or at % 100 == 0:
+            body = parts.snapshot().body
+            parts = MonitoringTask("s", STREAM)
+            parts.restore(body, {})
+            assert parts.snapshot().body == body
+    assert found == expected
+    assert "data_quality" in {alarm.verdict for alarm in found}
+    assert parts.digest() == whole.digest()
+    assert parts.snapshot().body == whole.snapshot().body
