@@ -27,6 +27,7 @@ from stream.errors import RecordError, SettingError, SourceError, StateError
 from stream.features import FeatureExtractor
 from stream.features import Row as FeatureRow
 from stream.given import GivenScore
+from stream.history import History
 from stream.models import Models
 from stream.monitoring import MonitoringTask
 from stream.records import Swap
@@ -195,7 +196,8 @@ class Run:
         # Each task learns for itself: none may begin with what another has learned.
         board = Scoreboard(stream, self.settings.warm_up, self.plan.segment)
         scoring = ScoringTask(self.plan.name, stream, copy.deepcopy(self.models))
-        return Chain(scoring, monitor, board, copy.deepcopy(self.refitting))
+        history = History() if monitor is not None and self.plan.out is not None else None
+        return Chain(scoring, monitor, board, copy.deepcopy(self.refitting), history)
 
 
 class Resolved(Struct):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from stream.digest import digest
+from stream.history import History
 from stream.monitoring import MonitoringTask, MonitoringTotals
 from stream.records import Input, Outputs, Swap
 from stream.refitting import PIECE, Refitting, pieces
@@ -25,7 +26,8 @@ class ChainTotals(Struct, frozen=True):
 class Chain:
     """What leaves the scorer goes to the monitor and the scoreboard at once, in order; either may be left out.
 
-    So may ``refitting``, which hears of both and gives the scorer another baseline now and then.
+    So may ``refitting``, which hears of both and gives the scorer another baseline now and then. ``history``: of the
+    monitor, for a report.
     """
 
     def __init__(
@@ -34,11 +36,13 @@ class Chain:
         monitoring: MonitoringTask | None,
         board: Scoreboard | None,
         refitting: Refitting | None = None,
+        history: History | None = None,
     ) -> None:
         self.scoring = scoring
         self.monitoring = monitoring
         self.board = board
         self.refitting = refitting
+        self.history = history
         self.fed = 0
 
     def feed(self, batch: Sequence[Input]) -> Outputs:
@@ -64,8 +68,19 @@ class Chain:
         if self.board is not None:
             self.board.update(out.labelled, self.scoring.counted)
         if self.monitoring is not None:
-            out.alarms.extend(self.monitoring.feed(self._as_said(out)).alarms)
+            self._monitor(self.monitoring, out)
         return out
+
+    def _monitor(self, monitoring: MonitoringTask, out: Outputs) -> None:
+        records, begin = self._as_said(out), 0
+        if self.history is None:
+            out.alarms.extend(monitoring.feed(records).alarms)
+            return
+        for end, due in self.history.pieces(records):
+            out.alarms.extend(monitoring.feed(records[begin:end]).alarms)
+            begin = end
+            if due:
+                self.history.look(monitoring)
 
     def _as_said(self, out: Outputs) -> list[Input]:
         """What the monitor reads of the scorer's outputs, in the order in which they were said."""
@@ -100,13 +115,13 @@ class Chain:
         """All states in one; holds pickles, so whoever stores it must authenticate it."""
         scoring = self.scoring.snapshot()
         monitoring = None if self.monitoring is None else self.monitoring.snapshot().body
-        state = (scoring.body, monitoring, self.board, self.refitting, self.fed)
+        state = (scoring.body, monitoring, self.board, self.refitting, self.history, self.fed)
         return Snapshot(pickle.dumps(state, protocol=5), scoring.segments)
 
     def restore(self, body: bytes, segments: Mapping[str, bytes]) -> None:
         """Take up a snapshot's state; raises StateError where a part does not fit."""
         state = pickle.loads(body)  # noqa: S301 - authenticated by whoever stores it: consumers/seal.py
-        scoring, monitoring, self.board, self.refitting, self.fed = state
+        scoring, monitoring, self.board, self.refitting, self.history, self.fed = state
         self.scoring.restore(scoring, segments)
         if self.monitoring is not None:
             self.monitoring.restore(monitoring, {})
@@ -114,4 +129,4 @@ class Chain:
     def digest(self) -> str:
         """The canonical digest of all states."""
         monitoring = None if self.monitoring is None else self.monitoring.digest()
-        return digest([self.scoring.digest(), monitoring, self.board, self.refitting, self.fed])
+        return digest([self.scoring.digest(), monitoring, self.board, self.refitting, self.history, self.fed])

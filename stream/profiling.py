@@ -26,15 +26,15 @@ class Profiling:
         self._answers = answers
         self._profiler: Profiler | None = None
         self._made_for: tuple[str | None, Any] | None = None
-        self.first = 0
+        self.count = 0
+        self.places = (-1, -1)
         self.rows: list[Row] = []
         self.online: list[Score] = []
         self.baseline: list[Score] = []
 
     def add(self, position: int, row: Row, online: Score, baseline: Score) -> bool:
-        """Take an event, the ``position``-th of the task; whether it is time for a profile."""
-        if not self.rows:
-            self.first = position
+        """Take the event at a position of its partition; whether it is time for a profile."""
+        self.places = (self.places[0] if self.rows else position, position)
         self.rows.append(row)
         self.online.append(online)
         self.baseline.append(baseline)
@@ -49,10 +49,12 @@ class Profiling:
             self._profiler = None if inputs is None else Profiler(version, self._features, inputs)
             self._made_for = version, inputs
         if self._profiler is None:
-            made = Profile(version, self.first, self.first + len(self.rows) - 1, len(self.rows), {}, {}, [], [])
+            made = Profile(version, 0, 0, len(self.rows), {}, {}, [], [])
         else:
-            made = self._profiler.profile(self.first, self.rows, self.online, self.baseline)
-        made = replace(made, until=until, answers=self._called(models))
+            made = self._profiler.profile(self.count, self.rows, self.online, self.baseline)
+        first, last = self.places
+        made = replace(made, first=first, last=last, until=until, answers=self._called(models))
+        self.count += len(self.rows)
         self.rows, self.online, self.baseline = [], [], []
         return made
 
@@ -77,8 +79,8 @@ class Profiling:
 
     def state(self) -> tuple[Any, ...]:
         """What a snapshot holds of it."""
-        return self.first, self.rows, self.online, self.baseline
+        return self.count, self.places, self.rows, self.online, self.baseline
 
     def restore(self, state: tuple[Any, ...]) -> None:
         """Take up what a snapshot held."""
-        self.first, self.rows, self.online, self.baseline = state
+        self.count, self.places, self.rows, self.online, self.baseline = state

@@ -121,11 +121,11 @@ class ScoringTask:
         self.counted = self.tally.labelled(out.labelled, self.classes, self.stream.kind)
         return out
 
-    def _watch(self, row: Row, online: Score, baseline: Score, out: Outputs) -> None:
+    def _watch(self, position: int, row: Row, online: Score, baseline: Score, out: Outputs) -> None:
         """Note what a first answer was by, for the monitor."""
         if self.inputs.predicted >= self.say_at:
             self._say_references(out)
-        if baseline is not None and self.profiling.add(self.inputs.predicted, row, online, baseline):
+        if baseline is not None and self.profiling.add(position, row, online, baseline):
             self._say_profile(out)
 
     def _say_references(self, out: Outputs) -> None:
@@ -201,7 +201,7 @@ class ScoringTask:
             shadows=self._answers.shadows(shadows, models.shadows) if shadows else {},
         )
         out.predictions.append(prediction)
-        self._watch(row, online, baseline, out)
+        self._watch(event.offset, row, online, baseline, out)
         self.inputs.predicted += 1
         if self._unsupervised:
             models.online.learn(x, None)

@@ -4,6 +4,7 @@ import pytest
 
 from stream.chain import Chain
 from stream.config import Features, Stream
+from stream.history import FIRST, History
 from stream.monitoring import MonitoringTask
 from stream.records import Event, Label, Lost
 from stream.scoreboard import Scoreboard
@@ -17,7 +18,7 @@ STREAM = Stream(classes=["a", "b"], online="field:o", baseline="field:b", featur
 def chain(*, monitor: bool = True) -> Chain:
     made = warm_up("streams.s", STREAM, [])
     watch = MonitoringTask("s", made.stream) if monitor else None
-    return Chain(ScoringTask("s", made.stream, made.models), watch, Scoreboard(made.stream, 0, 100))
+    return Chain(ScoringTask("s", made.stream, made.models), watch, Scoreboard(made.stream, 0, 100), None, History())
 
 
 def life(n: int, start: int = 0):
@@ -47,6 +48,20 @@ def test_all_three_go_on_from_a_snapshot_as_if_nothing_had_happened():
     assert after.feed(life(700, 700)) == whole.feed(life(700, 700))
     assert after.digest() == whole.digest()
     assert after.board.segments() == whole.board.segments()
+    assert after.history == whole.history
+    assert len(after.history.points) == 1_400 // FIRST
+
+
+def test_what_is_thought_does_not_depend_on_batches():
+    whole, parts = chain(), chain()
+    said = whole.feed(life(1_500)).alarms
+    found = []
+    inputs = life(1_500)
+    for at in range(0, len(inputs), 333):
+        found += parts.feed(inputs[at : at + 333]).alarms
+    assert found == said
+    assert parts.history == whole.history
+    assert parts.monitoring.digest() == whole.monitoring.digest()
 
 
 def test_the_monitor_may_be_left_out():
@@ -58,7 +73,7 @@ def test_the_monitor_may_be_left_out():
     assert again.digest() == made.digest()
 
 
-@pytest.mark.parametrize("part", ["scoring", "monitoring", "board"])
+@pytest.mark.parametrize("part", ["scoring", "monitoring", "board", "history"])
 def test_the_digest_covers_each_part(part):
     one, other = chain(), chain()
     for made in (one, other):
@@ -67,6 +82,8 @@ def test_the_digest_covers_each_part(part):
         one.scoring.clock += 1
     elif part == "monitoring":
         one.monitoring.counts.labelled += 1
+    elif part == "history":
+        one.history.labelled += 1
     else:
         one.board.first += 1
     assert one.digest() != other.digest()
