@@ -1,0 +1,120 @@
+"""Whether labels come, how late, and whether they were chosen: what all evidence rests on."""
+
+from msgspec import Struct, field
+
+from stream.drift.quantiles import Quantiles
+from stream.drift.selection import REMEMBERED, Chosen, Pairs, Selection
+
+SILENT = 3.0
+"""Times the 95% delay without a label, after which labels are missed."""
+
+MISSED = 20.0
+"""Labels that should have come in that time, at least."""
+
+HALF_LIFE = 500
+"""Labelled events over which the time between them is averaged."""
+
+
+class Shares(Struct, frozen=True):
+    """The labelled share of the events of each answer."""
+
+    baseline: dict[str, float]
+    online: dict[str, float]
+    agreement: dict[str, float]
+
+
+class LabelHealth(Struct):
+    """Takes labelled records and profiles of one partition; times are in seconds.
+
+    A class that is implied by silence until maturity is a label, but nobody has reported it: delays, the age and the
+    silence are of reported ones.
+    """
+
+    delays: Quantiles = field(default_factory=lambda: Quantiles(REMEMBERED))
+    selection: Selection = field(default_factory=Selection)
+    labels: int = 0
+    between: float = 0.0
+    reported: float = 0.0
+    last: float | None = None
+    since: int = 0
+    event: float | None = None
+    spacing: float = 0.0
+
+    def scored(self, first: int, last: int, pairs: Pairs) -> None:
+        """Take in how often which answers came together among the events ``first``..``last`` (positions)."""
+        events = sum(count for others in pairs.values() for count in others.values())
+        self.since += events
+        self.selection.scored(first, last, pairs)
+
+    def labelled(
+        self,
+        position: int,
+        time: float,
+        label_time: float,
+        *,
+        baseline: str | None,
+        online: str | None,
+        implied: bool = False,
+    ) -> None:
+        """Take in a labelled record: what the models had called, and when the event and its label were."""
+        if baseline is not None and online is not None:
+            self.selection.labelled(position, baseline, online)
+        self.labels += 1
+        if self.event is not None:
+            # Differences with their signs: they add up to the time that went by, in whatever order events come.
+            self.spacing += (time - self.event - self.spacing) * max(1 / self.labels, 1 - 0.5 ** (1 / HALF_LIFE))
+        self.event = time
+        if not implied:
+            self._report(label_time - time, label_time)
+
+    def _report(self, delay: float, label_time: float) -> None:
+        self.delays.update(delay)
+        self.last = label_time if self.last is None else max(self.last, label_time)
+        keep = 1 - 1 / REMEMBERED
+        self.between = self.between * keep + self.since
+        self.reported = self.reported * keep + 1
+        self.since = 0
+
+    def age(self, now: float) -> float | None:
+        """Seconds since the last reported label; None before any."""
+        return None if self.last is None else now - self.last
+
+    def silent(self, now: float) -> bool:
+        """Whether labels have stopped coming.
+
+        None for SILENT times the 95% delay, while at least MISSED should have come of the events that were scored.
+        """
+        age, usual = self.age(now), self.delays.quantile(0.95)
+        if age is None or usual is None or not self.between:
+            return False
+        return age > SILENT * usual and self.since * self.reported / self.between >= MISSED
+
+    @property
+    def share(self) -> float | None:
+        """The share of events that are labelled once their labels had time to come; None before that."""
+        return self.selection.share
+
+    @property
+    def shares(self) -> Shares:
+        """The same by what each model called, and by whether they agreed."""
+        selection = self.selection
+        return Shares(
+            *(
+                {answer: cell.labels / cell.events for answer, cell in cells.items() if cell.events}
+                for cells in (selection.baseline, selection.online, selection.agreement)
+            )
+        )
+
+    @property
+    def selected(self) -> Chosen | None:
+        """Whether labels were chosen by what the models said, and what follows."""
+        return self.selection.chosen()
+
+    def until(self, events: float) -> float:
+        """Seconds in which so many events are labelled at the present rate, with half of the labels still to come.
+
+        Infinite where no two labelled events lie apart.
+        """
+        if self.spacing <= 0:
+            return float("inf")
+        return events * self.spacing + (self.delays.quantile(0.5) or 0.0)

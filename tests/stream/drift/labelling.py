@@ -1,0 +1,48 @@
+"""Streams that are labelled by chance or by choice, soon or late."""
+
+import numpy as np
+
+from stream.drift.label_health import LabelHealth
+
+EVERY = 100
+NAMES = ["ham", "spam"]
+
+
+def called(chance, events, flagged=0.1, errors=0.05):
+    """The truth and what both models call, of two classes; ``flagged`` is a share, or one an event."""
+    truth = chance.random(events) < flagged
+    return truth, *(truth ^ (chance.random(events) < errors) for _ in range(2))
+
+
+def choices(chance, baseline, online):
+    """Who gets a label, by name."""
+    events, disagree = len(baseline), baseline != online
+    return {
+        "random": chance.random(events) < 0.2,
+        "flagged": baseline,
+        "flagged by the online model": online,
+        "disagreements": disagree,
+        "disagreements on top": disagree | (chance.random(events) < 0.01),
+        "flagged or disagreeing": disagree | baseline,
+    }
+
+
+def watch(chosen, baseline, online, delays, health=None, begin=0):
+    """Feed all events, one a second; yields labelled events so far and the health, every EVERY events."""
+    health = LabelHealth() if health is None else health
+    places = np.flatnonzero(chosen)
+    order = places[np.argsort(places + delays[places], kind="stable")].tolist()
+    ours, others = ([NAMES[int(one)] for one in each] for each in (baseline, online))
+    read = 0
+    for first in range(0, len(chosen), EVERY):
+        pairs = {}
+        for at in range(first, first + EVERY):
+            of = pairs.setdefault(ours[at], {})
+            of[others[at]] = of.get(others[at], 0) + 1
+        while read < len(order) and order[read] + delays[order[read]] < first + EVERY:
+            at = order[read]
+            time, label_time = float(begin + at), float(begin + at + delays[at])
+            health.labelled(begin + at, time, label_time, baseline=ours[at], online=others[at])
+            read += 1
+        health.scored(begin + first, begin + first + EVERY - 1, pairs)
+        yield read, health
