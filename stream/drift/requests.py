@@ -1,0 +1,43 @@
+"""Which events reviewers are asked to label: a random share, and on top of it those on which the models disagree."""
+
+import hashlib
+from typing import Literal
+
+from stream.errors import SettingError
+
+Why = Literal["random", "disagreement"]
+
+RANGE = 1 << 64
+
+
+class Requests:
+    """Chooses by a keyed digest of the event id: the same events in every run, and no others for what they hold.
+
+    ``share``: of all events, chosen at random. ``disagreements``: those on which the models disagree are wanted, too.
+    With the others counted as no gap they give the paired evidence all that it needs, but an online model that learns
+    from them becomes a worse one, and nothing can be said by them of one model alone. So whoever uses a label should
+    know why it was asked for, and the online model should learn from the random ones only. An event that is both is
+    random: the random share stays one of all events. Reviewers who see what a model said tend to repeat it: do not show
+    them that, nor why they are asked.
+
+    Raises SettingError for a share that is none.
+
+    >>> requests = Requests(share=0.1, disagreements=True, seed=7)
+    >>> [requests.wanted(f"mail {at}", disagree=at == 3) for at in range(6)]
+    [None, None, None, 'disagreement', None, None]
+    """
+
+    def __init__(self, share: float = 0.01, *, disagreements: bool = False, seed: int = 1) -> None:
+        if not 0.0 <= share <= 1.0:
+            raise SettingError("share", share, "from 0 to 1")
+        self._below = round(share * RANGE)
+        self._disagreements = disagreements
+        self._keyed = hashlib.blake2b(key=f"label requests {seed}".encode(), digest_size=8)
+
+    def wanted(self, event_id: str, disagree: bool) -> Why | None:
+        """Why a label of the event is wanted; None where it is not. ``disagree``: whether the models do."""
+        keyed = self._keyed.copy()
+        keyed.update(event_id.encode(errors="surrogatepass"))
+        if int.from_bytes(keyed.digest(), "big") < self._below:
+            return "random"
+        return "disagreement" if disagree and self._disagreements else None
