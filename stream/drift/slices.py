@@ -13,10 +13,10 @@ from msgspec import Struct
 from scipy.special import betaincinv
 
 from stream.config import Features
-from stream.drift.heavy import Heavy, heavy, merged
 from stream.errors import RecordError
 from stream.features import TEXT
-from stream.records import Histogram
+from stream.heavy import Heavy, heavy, merged
+from stream.reference import Histogram
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Value = float | str | None

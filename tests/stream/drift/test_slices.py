@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stream.config import Features
 from stream.drift.slices import BLOCK, LEARNED_FROM, NAMED, Slices, SlicesState
 from stream.errors import RecordError
-from stream.records import Histogram
+from stream.reference import Histogram
 
 FEATURES = Features(
     text=["subject", "body"], numeric=["amount", "size"], categorical=["country"], onehot={"kind": ["k1"]}
