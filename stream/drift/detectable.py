@@ -43,7 +43,8 @@ class Outcomes(Struct, frozen=True):
 class Delays(Struct, frozen=True):
     """Labelled events, on average, until a doubling is found; infinite where it never is, None where a detector is off.
 
-    Within 30% of what is simulated, where the models' errors do not depend on one another over time.
+    Within 30% of what is simulated, where the models' errors do not depend on one another over time; counted from where
+    evidence begins anew if the gap is beyond what is tolerated already.
     """
 
     paired: float

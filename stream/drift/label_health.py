@@ -62,7 +62,7 @@ class LabelHealth(Struct):
         self.labels += 1
         if self.event is not None:
             # Differences with their signs: they add up to the time that went by, in whatever order events come.
-            self.spacing += (time - self.event - self.spacing) * max(1 / self.labels, 1 - 0.5 ** (1 / HALF_LIFE))
+            self.spacing += (time - self.event - self.spacing) * max(1 / (self.labels - 1), 1 - 0.5 ** (1 / HALF_LIFE))
         self.event = time
         if not implied:
             self._report(label_time - time, label_time)

@@ -14,11 +14,13 @@ class Requests:
     """Chooses by a keyed digest of the event id: the same events in every run, and no others for what they hold.
 
     ``share``: of all events, chosen at random. ``disagreements``: those on which the models disagree are wanted, too.
-    With the others counted as no gap they give the paired evidence all that it needs, but an online model that learns
-    from them becomes a worse one, and nothing can be said by them of one model alone. So whoever uses a label should
-    know why it was asked for, and the online model should learn from the random ones only. An event that is both is
-    random: the random share stays one of all events. Reviewers who see what a model said tend to repeat it: do not show
-    them that, nor why they are asked.
+    With the others counted as no gap they give the paired evidence all that it needs of models that are as they are;
+    nothing can be said by them of one model alone, so whoever uses a label should know why it was asked for. An event
+    that is both is random: the random share stays one of all events. An online model that learns from disagreements
+    becomes a worse one than from all labels, and a better one than from the random share alone: on Enron's 27,993 mails
+    it makes 649 errors with 2,431 labels, 421 with all, and 1,363 with the 295 of a share of 1%
+    (bench/rot_unlabelled.py). Reviewers who see what a model said tend to repeat it: do not show them that, nor why
+    they are asked.
 
     Raises SettingError for a share that is none.
 

@@ -45,8 +45,8 @@ NEARLY = 0.95
 """The share of disagreements with a label from which on the gap is known, whatever else is labelled."""
 
 GAP_HOLDS = (
-    "the gap's evidence is valid if events on which they agree count as such without a label, and if the online model "
-    "learns from labels that were not chosen; what is measured of one model alone is not valid"
+    "the gap's evidence is valid if events on which they agree count as such without a label; an online model that "
+    "learns from these labels judges less well, and what is measured of one model alone is not valid"
 )
 
 ALPHA = 1e-6
@@ -116,7 +116,8 @@ class Chosen(Struct, frozen=True):
     """Labels were chosen by what ``by`` said: by the class that it called, or by the models' disagreement alone.
 
     ``gap_holds``: whether the paired evidence can be saved. Events on which the models agree have no gap, whatever
-    their label, and are to count without one; and the online model must learn from an unselected stream.
+    their label, and are to count without one. An online model that learns from disagreements is another one than that
+    which learns from all labels, and a weaker judge (stream/drift/requests.py).
     """
 
     by: By

@@ -119,7 +119,7 @@ class Slices:
             self._count()
 
     def begin(self) -> None:
-        """Count anew, as at an alarm; ranges and names stay."""
+        """Count anew, as at an alarm; ranges and names stay, and rows from which ranges are still to be learned."""
         self._counts[:] = 0
         if self._edges is not None:
             self._block, self._outcomes = [], []

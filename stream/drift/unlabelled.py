@@ -45,6 +45,7 @@ class DisagreementEstimate(Struct):
     is blind where both are wrong together, and where the online model, for lack of labels, is as frozen as the
     baseline; and it believes that the first events were normal and the online model had learned by then. While the
     expected share of disagreements is not above ``bound`` there is at most one alarm in ``every`` events, on average.
+    An alarm's events are numbered from the end of the first ones.
     """
 
     every: float

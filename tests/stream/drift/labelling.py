@@ -1,5 +1,8 @@
 """Streams that are labelled by chance or by choice, soon or late."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 
 from stream.drift.label_health import LabelHealth
@@ -8,13 +11,14 @@ EVERY = 100
 NAMES = ["ham", "spam"]
 
 
-def called(chance, events, flagged=0.1, errors=0.05):
+def called(chance: np.random.Generator, events: int, flagged: Any = 0.1, errors: float = 0.05) -> tuple[Any, Any, Any]:
     """The truth and what both models call, of two classes; ``flagged`` is a share, or one an event."""
     truth = chance.random(events) < flagged
-    return truth, *(truth ^ (chance.random(events) < errors) for _ in range(2))
+    baseline, online = (truth ^ (chance.random(events) < errors) for _ in range(2))
+    return truth, baseline, online
 
 
-def choices(chance, baseline, online):
+def choices(chance: np.random.Generator, baseline: Any, online: Any) -> dict[str, Any]:
     """Who gets a label, by name."""
     events, disagree = len(baseline), baseline != online
     return {
@@ -27,7 +31,9 @@ def choices(chance, baseline, online):
     }
 
 
-def watch(chosen, baseline, online, delays, health=None, begin=0):
+def watch(
+    chosen: Any, baseline: Any, online: Any, delays: Any, health: LabelHealth | None = None, begin: int = 0
+) -> Iterator[tuple[int, LabelHealth]]:
     """Feed all events, one a second; yields labelled events so far and the health, every EVERY events."""
     health = LabelHealth() if health is None else health
     places = np.flatnonzero(chosen)
@@ -35,7 +41,7 @@ def watch(chosen, baseline, online, delays, health=None, begin=0):
     ours, others = ([NAMES[int(one)] for one in each] for each in (baseline, online))
     read = 0
     for first in range(0, len(chosen), EVERY):
-        pairs = {}
+        pairs: dict[str, dict[str, int]] = {}
         for at in range(first, first + EVERY):
             of = pairs.setdefault(ours[at], {})
             of[others[at]] = of.get(others[at], 0) + 1

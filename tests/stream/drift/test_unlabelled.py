@@ -5,7 +5,7 @@ import math
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.drift.bounded import Null
@@ -97,6 +97,7 @@ def test_more_disagreements_than_events_are_refused_and_change_nothing(disagreem
     assert estimate == DisagreementEstimate(EVERY)
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.lists(st.integers(0, 100), max_size=30), st.lists(st.integers(0, 100), max_size=30))
 def test_disagreement_goes_through_json_bit_equal(before, after):
     parts, whole = DisagreementEstimate(EVERY), DisagreementEstimate(EVERY)
