@@ -24,7 +24,7 @@ from stream.drift.slices import Slices
 from stream.drift.unlabelled import DisagreementEstimate, OnlineAsJudgeEstimate
 from stream.drift.value import Value
 from stream.features import Row
-from stream.records import Histogram
+from stream.reference import Histogram
 from stream.training.reference import reference
 from tests.stream.drift.labelling import called, choices, watch
 
@@ -103,7 +103,7 @@ def told() -> list[Figure]:
     limits, figures = Limits(), []
     every = float(DETECTORS * limits.false_alarm_every)
     for name, now in NOW.items():
-        then, errors = now.doubled(), now.baseline + now.both
+        then, errors = now.risen(limits.tolerance), now.baseline + now.both
         delays = doubling(now, limits, errors + 0.01)
         gap = Null("gap", -1.0, 1.0, limits.tolerance)
         loss = Null("loss", 0.0, 1.0, errors + 0.01 + limits.absolute_tolerance)

@@ -17,6 +17,7 @@ from stream.columns import check_features
 from stream.duration import Duration
 from stream.errors import SettingError
 from stream.explain import explain
+from stream.pricing import checked
 from stream.registry import Registry as Registry  # noqa: PLC0414 - a part of the settings, exported from here
 from stream.registry import check_registry
 from stream.retraining import Training as Training  # noqa: PLC0414 - as above
@@ -73,6 +74,8 @@ class Labels(Struct, frozen=True, forbid_unknown_fields=True):
     ``maturity``: a label counts as final this long after its event. ``ttl``: an event waits no longer than this.
     ``capacity``: so many events wait at most. ``absent_means``: the class of an event whose label nobody has
     reported at maturity, where only one kind is ever reported. ``values`` translates what labellers write.
+    ``request_share``: of all events, so many are marked as wanted from reviewers, at random; with
+    ``request_disagreements`` those on which the models disagree, too, and evidence is then by the random ones alone.
     """
 
     maturity: Duration = Duration(0)
@@ -80,18 +83,23 @@ class Labels(Struct, frozen=True, forbid_unknown_fields=True):
     capacity: int = 100_000
     absent_means: str | None = None
     values: dict[str, str] = {}
+    request_share: float = 0.01
+    request_disagreements: bool = False
 
 
 class Monitor(Struct, frozen=True, forbid_unknown_fields=True):
     """How often the monitor may be wrong, and what it tolerates.
 
     ``false_alarm_every``: labelled events. The baseline may make so many errors more than the online model, and each
-    so many more than its reference, the upper end of its risk's interval, says.
+    so many more than its reference, the upper end of its risk's interval, says. ``must_know_within``: the longest that
+    it may take to find that the baseline's errors have doubled. ``costs``: of a call, by true class and class called.
     """
 
     false_alarm_every: int = 10_000
     tolerate_extra_errors_per_1000: float = 10.0
     tolerate_above_reference_per_1000: float = 20.0
+    must_know_within: Duration = Duration(30 * 86400)
+    costs: dict[str, dict[str, float]] = {}
 
 
 class Stream(Struct, frozen=True, forbid_unknown_fields=True):
@@ -227,6 +235,7 @@ def check_stream(key: str, stream: Stream) -> None:
     if not 0 < stream.blend_share < 0.5:
         raise SettingError(f"{key}.blend_share", stream.blend_share, "a share between 0 and 0.5")
     _check_monitor(f"{key}.monitor", stream.monitor)
+    _check_costs(key, stream)
     check_training(f"{key}.training", stream.training, stream.kind)
     _check_classes(key, stream)
     _check_features(key, stream)
@@ -247,6 +256,12 @@ def _check_monitor(key: str, monitor: Monitor) -> None:
         raise SettingError(f"{key}.tolerate_extra_errors_per_1000", extra, wanted)
     if not 0 <= above < 1000:
         raise SettingError(f"{key}.tolerate_above_reference_per_1000", above, "a number from 0 to below 1000")
+
+
+def _check_costs(key: str, stream: Stream) -> None:
+    """Raises SettingError unless the matrix prices every error among the classes, where these are known."""
+    if stream.monitor.costs and stream.classes:
+        checked(f"{key}.monitor.costs", stream.monitor.costs, stream.classes)
 
 
 def _check_topics(streams: dict[str, Stream]) -> None:
@@ -297,6 +312,11 @@ def _check_features(key: str, stream: Stream) -> None:
 
 def _check_labels(key: str, stream: Stream) -> None:
     labels, classes = stream.labels, stream.classes
+    if not 0 <= labels.request_share <= 1:
+        raise SettingError(f"{key}.labels.request_share", labels.request_share, "a share from 0 to 1")
+    if labels.request_disagreements and not labels.request_share:
+        wanted = "more than 0 with request_disagreements: evidence is by the random ones"
+        raise SettingError(f"{key}.labels.request_share", 0, wanted)
     if labels.maturity > labels.ttl:
         raise SettingError(f"{key}.labels.ttl", float(labels.ttl), f"at least maturity ({float(labels.maturity)} s)")
     if labels.absent_means is not None:

@@ -7,6 +7,20 @@ DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 DURATION_FORM = 'a duration such as "500ms", "30s", "15m", "12h" or "7d"'
 
 
+def spoken(seconds: float) -> str:
+    """A length of time in words that ``Duration.parse`` would take, to two digits.
+
+    >>> spoken(0.5), spoken(90), spoken(43_000), spoken(8 * 86_400), spoken(float("inf"))
+    ('500ms', '90s', '12h', '8d', 'for ever')
+    """
+    if seconds == float("inf"):
+        return "for ever"
+    unit, size = max(
+        ((name, size) for name, size in UNITS.items() if seconds >= 2 * size or name == "ms"), key=lambda each: each[1]
+    )
+    return f"{float(f'{seconds / size:.2g}'):g}{unit}"
+
+
 class Duration(float):
     """A length of time in seconds; written ``"7d"``, ``"15m"``, ``"500ms"`` or as a number of seconds.
 

@@ -58,17 +58,19 @@ class History(Struct):
 
     def look(self, monitor: MonitoringTask) -> None:
         """Note how things stand."""
-        seen = monitor.totals()
+        judging = monitor.judging
+        judged, gap = judging.judgement, judging.judgement.deployed
+        means = {"baseline": judged.baseline, "online": judged.online}
         self.points.append(
             Point(
                 self.labelled,
                 monitor.newest[0],
-                monitor.judging.version,
-                seen.verdict,
-                seen.means,
-                seen.excess.get("deployed"),
-                {name: level / seen.threshold for name, level in seen.evidence.items()},
-                {f"{kind}:{column}": distance for kind, column, distance in seen.strengths},
+                judging.version,
+                judging.verdict,
+                {model: mean.mean for model, mean in means.items() if mean.events},
+                (gap.mean, *gap.bounds()) if gap.events else None,
+                {name: detector.evidence / detector.every for name, detector in judged.rot.detectors.items()},
+                {f"{kind}:{column}": distance for kind, column, distance in judging.moves.strengths},
                 self.scores,
             )
         )

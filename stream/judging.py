@@ -1,29 +1,31 @@
-"""What the monitor thinks of a stream's models: alarms and inputs of the champion in use, together a verdict.
+"""What the monitor thinks of a stream's models: alarms, inputs and labels of the champion in use, together a verdict.
 
 For each champion version everything begins anew. What it is measured against a scorer says in References; an absolute
 detector, and the comparison of inputs, run from then on.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from msgspec import Struct
 
 from stream.config import Stream
+from stream.drift.account import Account, Accounted, AccountState
 from stream.drift.evidence import Crossing
-from stream.drift.findings import Finding
-from stream.drift.judgement import After, Judgement, judge
+from stream.drift.guesses import DISAGREEMENT, Guesses, guesses
+from stream.drift.interval import Interval
+from stream.drift.judgement import Judgement, judge
 from stream.drift.moves import Moves, MovesState, restored
-from stream.drift.rot import Limits
+from stream.drift.requests import Requests
+from stream.drift.rot import PAIRED, Limits
+from stream.drift.sight import Sight
+from stream.drift.value import LET_ONLINE_SERVE, Realised, realised
 from stream.drift.verdict import NEXT
 from stream.profile import Profile
+from stream.reasons import broken, guessed, moved, shifted
 from stream.records import Labelled, References
 
 MOST_PAST = 10
 """Former baselines whose late records are told from a new one's, and versions whose references are remembered."""
-
-NAMED = 2
-"""Findings that a reason names."""
 
 EACH = 100
 """Labelled events between two looks at what changes slowly."""
@@ -37,7 +39,11 @@ class JudgingState(Struct):
     version: str | None
     past: list[str | None]
     last: float
+    former: Interval | None
+    account: AccountState
     moves: MovesState
+    guesses: Guesses
+    sight: Sight
     suspect: tuple[float, float] | None
     verdict: str
 
@@ -46,29 +52,40 @@ class Judging:
     """Judges labelled records in the order of their events, and profiles.
 
     ``verdict`` is what was thought last. ``suspect``: the times of events between which a field was broken, from which
-    nothing follows.
+    nothing follows. ``former``: the gap of the version before, where it was worth a retrain.
     """
 
-    def __init__(self, stream: Stream) -> None:
-        monitor = stream.monitor
+    def __init__(self, name: str, stream: Stream) -> None:
+        monitor, labels = stream.monitor, stream.labels
+        self.stream = stream
         self.limits = Limits(
             monitor.false_alarm_every,
             monitor.tolerate_extra_errors_per_1000 / 1000,
             monitor.tolerate_above_reference_per_1000 / 1000,
         )
-        self._maturity = float(stream.labels.maturity)
-        self.judgement = judge(self.limits, None, None)
+        self._costs_key = f"streams.{name}.monitor.costs"
+        # Where reviewers are asked about disagreements too, those that chance chose are the sample.
+        self._random = Requests(labels.request_share, seed=stream.seed) if labels.request_disagreements else None
         self.references: list[References] = []
         self.version: str | None = None
         self.past: list[str | None] = []
         self.last = 0.0
-        self.moves = Moves()
+        self.former: Interval | None = None
         self.suspect: tuple[float, float] | None = None
         self.verdict = "blind"
+        self.moves = Moves()
+        self.guesses = guesses(float(self.limits.false_alarm_every))
+        self.sight = Sight(float(monitor.must_know_within), stream.partitions == 1)
+        self._begin()
 
     def takes(self, record: Labelled) -> bool:
         """Whether a record counts; the first one of a version begins everything anew."""
-        if record.correction or not record.sampled or not self._of_this_version(record):
+        if record.correction or not record.sampled:
+            return False
+        if self._random is not None and self._random.wanted(record.event_id, disagree=False) is None:
+            return False
+        self.sight.labelled(record)
+        if not self._of_this_version(record):
             return False
         return self.suspect is None or not self.suspect[0] < record.time <= self.suspect[1]
 
@@ -77,36 +94,54 @@ class Judging:
         judgement = self.judgement
         online = float(record.online_label != record.label)
         before = dict(judgement.held)
+        crossings: list[Crossing] = []
         if record.baseline_label is None:
             judgement.online.update(online)
-            crossings: list[Crossing] = []
         else:
+            baseline = float(record.baseline_label != record.label)
             if self.moves.version == self.version:
                 self.moves.label(record.label, record.time)
+                self.guesses.labelled(record, self.stream.classes, baseline)
                 judgement.inputs_moved(self.moves.moved)
-            crossings = judgement.update(record.time, float(record.baseline_label != record.label), online)
+            crossings = judgement.update(record.time, baseline, online)
+            self.account.labelled(record, baseline, online)
+            self.sight.ask(judgement)
+            if any(crossing.detector == PAIRED for crossing in crossings):
+                self.account.alarmed()
         if crossings or before != judgement.held or judgement.baseline.events % EACH == 0 or self.verdict == "blind":
             changed = self._think()
             yield from crossings
             if changed and not crossings:
                 yield None
 
-    def profile(self, profile: Profile) -> bool:
-        """Take in what the baseline was given; whether the verdict changes."""
-        whole = self.moves.profile(profile)
-        if whole is not None:
-            # What was seen meanwhile says nothing of the baseline; what is labelled later is left out.
-            self.suspect = whole
-            self._begin()
+    def profile(self, profile: Profile) -> Iterator[Crossing | None]:
+        """Take in what was scored: the alarm that it raises; None where the verdict changes without."""
+        self.sight.profile(profile)
+        crossing = None
+        if profile.version == self.moves.version:
+            whole = self.moves.profile(profile)
+            if whole is not None:
+                # What was seen meanwhile says nothing of the baseline; what is labelled later is left out.
+                self.suspect = whole
+                self._begin()
+            crossing = self.guesses.profile(profile)
+        if profile.version == self.version:
+            self.account.profile(profile)
         if self.moves.version == self.version:
             self.judgement.inputs_moved(self.moves.moved)
-        return self._think()
+        changed = self._think()
+        if crossing is not None:
+            yield crossing
+        if changed:
+            yield None
 
     def learn(self, said: References) -> None:
         """Take in what the models are measured against; what is known already stays."""
         version = said.baseline_version
         self.references = [each for each in self.references if each.baseline_version != version][-MOST_PAST + 1 :]
         self.references.append(said)
+        if version != self.moves.version:
+            self.guesses = guesses(float(self.limits.false_alarm_every))
         if version != self.moves.version or (self.moves.expected.inputs is None and said.expected.inputs is not None):
             self.moves = Moves(version, said.expected)
         if version == self.version:
@@ -122,6 +157,8 @@ class Judging:
         if version != self.version:
             if version in self.past and record.time <= self.last:
                 return False
+            gap = self.judgement.alarmed or self.judgement.deployed
+            self.former = gap if gap.events and gap.mean > self.limits.tolerance else None
             self.past = [*[one for one in self.past if one != version], self.version][-MOST_PAST:]
             self.version, self.suspect = version, None
             self._begin()
@@ -132,6 +169,9 @@ class Judging:
     def _begin(self) -> None:
         known = next((each for each in self.references if each.baseline_version == self.version), References(None))
         self.judgement = judge(self.limits, known.expected.risk, known.online_risk)
+        inputs = known.expected.inputs
+        self.account = Account(self._costs_key, self.stream, None if inputs is None else inputs.histograms)
+        self.sight.begin()
 
     def _think(self) -> bool:
         """Form the verdict anew; whether it is another."""
@@ -141,35 +181,45 @@ class Judging:
         elif self.version is None:
             self.verdict = "no_baseline" if self.judgement.online.events else "blind"
         else:
-            self.verdict = self.judgement.verdict()
+            self.verdict = self.judgement.verdict(invalid=bool(self.sight.invalid), blind=bool(self.sight.blind))
         return self.verdict != before
 
     @property
     def reason(self) -> str:
         """Why it thinks so, and what to do next."""
-        verdict, judgement, nxt = self.verdict, self.judgement, NEXT[self.verdict]
+        verdict, judgement, following = self.verdict, self.judgement, NEXT[self.verdict]
         findings = self.moves.findings
+        what = moved(findings)
+        retrained = self.retrained
+        if retrained is not None and retrained.closed == "no" and verdict in ("baseline_rot", "outgrown"):
+            following = LET_ONLINE_SERVE
         if verdict == "data_quality":
-            return f"{told([each for each in findings if each.schema])}: {nxt}"
-        moved = told([each for each in findings if not each.schema])
-        if verdict in ("blind", "no_baseline"):
-            return f"{nxt}; moved have {moved}" if moved else nxt
-        if judgement.after is not None and verdict in ("shift_unconfirmed", "benign_shift"):
-            return f"{moved}; {self._costs(verdict, judgement.after)}: {nxt}"
-        return f"{judgement.reason}{f'; moved have {moved}' if moved else ''}: {nxt}"
+            why = broken(findings)
+        elif verdict in ("blind", "no_baseline"):
+            why = self.sight.invalid or self.sight.blind
+            return "; ".join(filter(None, [f"{why}: {following}" if why else following, what and f"moved have {what}"]))
+        elif verdict in ("shift_unconfirmed", "benign_shift") and judgement.after is not None:
+            why = f"{what}; {shifted(verdict, judgement.after, float(self.stream.labels.maturity))}"
+        else:
+            why = f"{judgement.reason}; moved have {what}" if what else judgement.reason
+        return f"{why}: {following}"
 
-    def _costs(self, verdict: str, after: After) -> str:
-        events, loss = after.loss.events, 1000 * after.loss.mean
-        if verdict == "benign_shift":
-            return (
-                f"of {events:,} labelled events since the baseline gets {loss:.0f} of 1,000 wrong, which is tolerated"
-            )
-        if events:
-            return f"the labels of {events:,} events since do not tell yet what it costs"
-        if not self._maturity:
-            return "no event since has its label yet"
-        due = datetime.fromtimestamp(after.since + self._maturity, UTC).isoformat(timespec="seconds")
-        return f"no event since has its label yet; the first are final by {due}"
+    def why(self, crossing: Crossing) -> str:
+        """The reason of an alarm."""
+        return guessed(self.guesses.said) if crossing.detector == DISAGREEMENT else self.reason
+
+    @property
+    def retrained(self) -> Realised | None:
+        """What the last retrain was expected to bring, and has brought; None where there was none, or no need of it."""
+        deployed = self.judgement.deployed
+        if self.former is None or not deployed.events:
+            return None
+        return realised(self.former, deployed, self.limits.tolerance)
+
+    @property
+    def accounted(self) -> Accounted:
+        """What stands beside the evidence."""
+        return self.account.said
 
     def snapshot(self) -> JudgingState:
         """All that it remembers; it goes on changing with this."""
@@ -179,19 +229,23 @@ class Judging:
             self.version,
             self.past,
             self.last,
+            self.former,
+            self.account.snapshot(),
             self.moves.snapshot(),
+            self.guesses,
+            self.sight,
             self.suspect,
             self.verdict,
         )
 
     def restore(self, state: JudgingState) -> None:
         """Take up a snapshot."""
-        self.judgement, self.references, self.version = state.judgement, state.references, state.version
-        self.past, self.last, self.suspect, self.verdict = state.past, state.last, state.suspect, state.verdict
-        self.moves = restored(state.moves)
-
-
-def told(findings: list[Finding]) -> str:
-    """The first findings in one line."""
-    more = len(findings) - NAMED
-    return "; ".join(each.sentence for each in findings[:NAMED]) + (f"; and {more} more" if more > 0 else "")
+        self.references, self.version, self.past, self.last = state.references, state.version, state.past, state.last
+        self.former, self.suspect, self.verdict = state.former, state.suspect, state.verdict
+        self.moves, self.guesses = restored(state.moves), state.guesses
+        self._begin()
+        self.judgement = state.judgement
+        self.account.restore(state.account)
+        within, whole = self.sight.within, self.sight.whole
+        self.sight = state.sight
+        self.sight.within, self.sight.whole = within, whole

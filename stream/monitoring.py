@@ -11,9 +11,13 @@ from msgspec.structs import asdict, replace
 
 from stream.config import Stream
 from stream.digest import digest
+from stream.drift.account import Accounted
 from stream.drift.evidence import Crossing
 from stream.drift.findings import Finding
+from stream.drift.guesses import Guessed
 from stream.drift.rot import BASELINE, ONLINE, PAIRED, REVERSE
+from stream.drift.sight import Labels
+from stream.drift.value import Realised
 from stream.errors import StateError
 from stream.judging import Judging, JudgingState
 from stream.profile import Profile
@@ -58,7 +62,7 @@ class MonitoringTotals(Struct, frozen=True):
     ``evidence`` is by detector, ``off`` says why one does not run. ``excess`` is how many errors the baseline makes
     more than the online model, a labelled event: mean and 95% interval since it came into use, and since the alarm.
     ``findings``: what is broken or has moved among the baseline's inputs, its score and the labels;
-    ``strengths`` says of each how far it is from its reference.
+    ``strengths`` says of each how far it is from its reference. ``retrained``: what the last retrain has brought.
     """
 
     read: int
@@ -78,6 +82,10 @@ class MonitoringTotals(Struct, frozen=True):
     excess: dict[str, tuple[float, float, float]]
     findings: list[Finding]
     strengths: list[tuple[str, str, float]]
+    account: Accounted
+    retrained: Realised | None
+    guesses: Guessed
+    labels: Labels
 
     def unbalanced(self) -> str | None:
         """The equation that does not hold, written out, or None: every record is accounted for."""
@@ -106,7 +114,7 @@ class MonitoringTask:
 
     def __init__(self, name: str, stream: Stream) -> None:
         self.name = name
-        self.judging = Judging(stream)
+        self.judging = Judging(name, stream)
         self.counts = MonitorCounts()
         self.skips = Skips()
         self.clock = 0.0
@@ -155,8 +163,11 @@ class MonitoringTask:
         self.counts.profiles += 1
         self.clock = profile.until
         before = self.verdict
-        if self.judging.profile(profile):
-            self._turn(before, out)
+        for crossing in self.judging.profile(profile):
+            if crossing is not None:
+                self._count(self._alarm(crossing), out)
+            else:
+                self._turn(before, out)
 
     def _turn(self, before: str, out: Outputs) -> None:
         """Say that the verdict is another, but for the first one, if that is a good one."""
@@ -197,7 +208,7 @@ class MonitoringTask:
             self.verdict,
             crossing.evidence,
             detail,
-            self.reason,
+            self.judging.why(crossing),
         )
 
     @property
@@ -231,6 +242,10 @@ class MonitoringTask:
             },
             findings=self.judging.moves.findings,
             strengths=self.judging.moves.strengths,
+            account=self.judging.accounted,
+            retrained=self.judging.retrained,
+            guesses=self.judging.guesses.said,
+            labels=self.judging.sight.said,
         )
 
     def recent_skips(self) -> int:

@@ -130,7 +130,8 @@ class Prediction(Struct, frozen=True, gc=False):
 
     ``score`` and ``label`` are what callers act on; ``serving`` says which model they came from. ``shadows``: what
     baselines that are not in use say, by their versions.
-    ``repeated`` marks the first answer given again to a repeated event.
+    ``repeated`` marks the first answer given again to a repeated event. ``label_wanted``: reviewers are asked for its
+    label, and why ("random", "disagreement").
     """
 
     event_id: str
@@ -144,6 +145,7 @@ class Prediction(Struct, frozen=True, gc=False):
     baseline_version: str | None
     repeated: bool = False
     shadows: dict[str, Shadow] = {}
+    label_wanted: str = ""
 
 
 class Labelled(Struct, frozen=True, gc=False):

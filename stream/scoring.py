@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from stream.answers import Answers
 from stream.config import Serving, Stream
 from stream.digest import digest
+from stream.drift.requests import Requests
 from stream.entry import IMPLIED, Entry
 from stream.errors import RecordError, StateError
 from stream.features import FeatureExtractor, Row
@@ -75,6 +76,8 @@ class ScoringTask:
         self._labels = {**self.classes, **{k: self.classes[v] for k, v in stream.labels.values.items()}}
         self._extractor = FeatureExtractor(stream.features)
         self._answers = Answers(stream)
+        labels = stream.labels
+        self._requests = Requests(labels.request_share, disagreements=labels.request_disagreements, seed=stream.seed)
         self._unsupervised = stream.kind == "anomaly"
         implied = stream.labels.absent_means
         self.join = LabelJoin(stream.labels, stream.recent_ids, -1 if implied is None else self.classes[implied])
@@ -120,6 +123,14 @@ class ScoringTask:
         self.lates.forget(self.join)
         self.counted = self.tally.labelled(out.labelled, self.classes, self.stream.kind)
         return out
+
+    def _wanted(self, event_id: str, online: Score, baseline: Score) -> str:
+        """Why reviewers are asked for the label; empty where they are not."""
+        disagree = False
+        if self.stream.labels.request_disagreements and baseline is not None:
+            of_online, of_baseline = self.models.thresholds
+            disagree = self._answers.answer(online, of_online) != self._answers.answer(baseline, of_baseline)
+        return self._requests.wanted(event_id, disagree=disagree) or ""
 
     def _watch(self, position: int, row: Row, online: Score, baseline: Score, out: Outputs) -> None:
         """Note what a first answer was by, for the monitor."""
@@ -199,6 +210,7 @@ class ScoringTask:
             models.online_version,
             models.baseline_version,
             shadows=self._answers.shadows(shadows, models.shadows) if shadows else {},
+            label_wanted=self._wanted(event_id, online, baseline),
         )
         out.predictions.append(prediction)
         self._watch(event.offset, row, online, baseline, out)

@@ -1,16 +1,13 @@
 """What models' errors cost in money, where it is said what each one costs: for display, nothing is decided by it."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
 from stream.drift.bounded import Bounded
 from stream.drift.interval import Interval
-from stream.errors import RecordError, SettingError
-
-Matrix = dict[str, dict[str, float]]
-"""What it costs to call a class so, by true class and class called; a right call costs nothing unless it is said."""
+from stream.errors import RecordError
+from stream.pricing import Matrix, checked, widest
 
 
 class Costs(Struct):
@@ -54,27 +51,12 @@ class Costs(Struct):
         return 1000 * self.difference.mean, 1000 * low, 1000 * high
 
 
-def priced(matrix: Mapping[str, Mapping[str, float]], classes: Sequence[str]) -> Costs:
-    """Begin with a cost matrix; raises SettingError unless it prices each error among the classes, and finitely.
+def priced(matrix: Mapping[str, Mapping[str, float]], classes: Sequence[str], key: str = "costs") -> Costs:
+    """Begin with a cost matrix; raises SettingError as ``checked`` does.
 
     The interval is as wide as the costs of one true class differ at most: one error that costs 1,000 times as much as
     the others makes it wide.
     """
-    filled: Matrix = {}
-    for truth in classes:
-        row = matrix.get(truth, {})
-        unpriced = [name for name in classes if name != truth and name not in row]
-        if unpriced:
-            raise SettingError("costs", dict(matrix), f"given for {truth!r} called {unpriced[0]!r}, too")
-        filled[truth] = {name: float(row.get(name, 0.0)) for name in classes}
-        if not all(map(math.isfinite, filled[truth].values())):
-            raise SettingError("costs", dict(matrix), f"finite for {truth!r}, too")
-    unknown = sorted({*matrix, *(name for row in matrix.values() for name in row)} - {*classes})
-    if unknown:
-        raise SettingError(
-            "costs", dict(matrix), f"of the stream's classes {', '.join(classes)} only, not {unknown[0]!r}"
-        )
-    most = max(max(row.values()) - min(row.values()) for row in filled.values())
-    if not most:
-        raise SettingError("costs", dict(matrix), "such that some call costs more than another")
+    filled = checked(key, matrix, classes)
+    most = widest(filled)
     return Costs(filled, Interval(Bounded("cost difference", -most, most)))

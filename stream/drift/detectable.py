@@ -18,6 +18,9 @@ PLACES = 160
 BEST = BETS / 2
 """The mean of the evidence of all stakes reaches the threshold about when the best one's is so many times as high."""
 
+RISE = 3.0
+"""Times what is tolerated, a rise that is to be found however few the errors were."""
+
 HEALTHY = 1 << 12
 """Events before the change, after which the evidence is as it usually is."""
 
@@ -32,10 +35,13 @@ class Outcomes(Struct, frozen=True):
     online: float
     both: float
 
-    def doubled(self) -> "Outcomes":
-        """With twice the baseline's errors; the new ones fall on events that it got right, whatever the other said."""
+    def risen(self, tolerance: float) -> "Outcomes":
+        """With twice the baseline's errors; the new ones fall on events that it got right, whatever the other said.
+
+        Where twice as many are hardly more than is tolerated, with RISE times that more.
+        """
         errors = self.baseline + self.both
-        new = min(errors, 1.0 - errors)
+        new = min(max(errors, RISE * tolerance), 1.0 - errors)
         taken = self.online * new / (1.0 - errors) if errors < 1.0 else 0.0
         return Outcomes(self.baseline + new - taken, self.online - taken, self.both + taken)
 
@@ -65,7 +71,7 @@ def doubling(now: Outcomes, limits: Limits, reference: float | None) -> Delays:
     >>> [round(delay) for delay in (delays.paired, delays.absolute)]
     [287, 356]
     """
-    then, every = now.doubled(), float(DETECTORS * limits.false_alarm_every)
+    then, every = now.risen(limits.tolerance), float(DETECTORS * limits.false_alarm_every)
     null = Null("gap", -1.0, 1.0, limits.tolerance)
     paired = delay(null, every, [1.0, 0.0, -1.0], _paired(now), _paired(then))
     if reference is None or reference + limits.absolute_tolerance >= 1.0:

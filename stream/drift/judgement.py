@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from stream.drift.bounded import Bounded
+from stream.drift.detectable import Outcomes
 from stream.drift.evidence import Crossing
 from stream.drift.interval import Interval
 from stream.drift.rot import BASELINE, ONLINE, PAIRED, REVERSE, Limits, Reference, Rot, begin
@@ -49,6 +50,7 @@ class Judgement(Struct):
     references: dict[str, float]
     baseline: Mean
     online: Mean
+    both: Mean
     held: dict[str, bool]
     deployed: Interval
     alarmed: Interval | None = None
@@ -63,6 +65,7 @@ class Judgement(Struct):
         crossings = self.rot.update(baseline, online)
         self.baseline.update(baseline)
         self.online.update(online)
+        self.both.update(baseline * online)
         self.deployed.update(baseline - online)
         if self.alarmed is not None:
             self.alarmed.update(baseline - online)
@@ -99,6 +102,12 @@ class Judgement(Struct):
             within = self.after.gap.below(self.limits.tolerance)
         return "benign" if within else "open"
 
+    @property
+    def outcomes(self) -> Outcomes:
+        """What share of the last events each model alone, and both, got wrong."""
+        both = self.both.mean
+        return Outcomes(max(0.0, self.baseline.mean - both), max(0.0, self.online.mean - both), both)
+
     def learn(self, baseline: float | None, online: float | None) -> None:
         """Take in what is said of the models' risks; what has a reference already keeps it."""
         named = {BASELINE: baseline, ONLINE: online}
@@ -123,9 +132,9 @@ class Judgement(Struct):
         """How much more the baseline errs than the online model, of late."""
         return self.baseline.mean - self.online.mean
 
-    def verdict(self, *, broken: bool = False, blind: bool = False) -> str:
+    def verdict(self, *, invalid: bool = False, blind: bool = False) -> str:
         """See stream/drift/verdict.py."""
-        return verdict(self.held, self.rot.off, Seen(broken, blind, self.shift))
+        return verdict(self.held, self.rot.off, Seen(False, invalid, blind, self.shift))
 
     @property
     def reason(self) -> str:
@@ -152,4 +161,4 @@ def judge(limits: Limits, baseline: float | None, online: float | None) -> Judge
     known = {BASELINE: baseline, ONLINE: online}
     references = {name: risk for name, risk in known.items() if risk is not None and name not in rot.off}
     held = dict.fromkeys((PAIRED, REVERSE, BASELINE, ONLINE), False)
-    return Judgement(limits, rot, references, Mean(), Mean(), held, Interval(GAP))
+    return Judgement(limits, rot, references, Mean(), Mean(), Mean(), held, Interval(GAP))

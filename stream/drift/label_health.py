@@ -37,14 +37,19 @@ class LabelHealth(Struct):
     reported: float = 0.0
     last: float | None = None
     since: int = 0
+    newest: int = 0
     event: float | None = None
     spacing: float = 0.0
 
     def scored(self, first: int, last: int, pairs: Pairs) -> None:
         """Take in how often which answers came together among the events ``first``..``last`` (positions)."""
-        events = sum(count for others in pairs.values() for count in others.values())
-        self.since += events
+        self.passed(sum(count for others in pairs.values() for count in others.values()))
         self.selection.scored(first, last, pairs)
+
+    def passed(self, events: int) -> None:
+        """Take in that so many events were scored, where no more is to be made of it."""
+        self.since += events
+        self.newest = events
 
     def labelled(
         self,
@@ -82,12 +87,13 @@ class LabelHealth(Struct):
     def silent(self, now: float) -> bool:
         """Whether labels have stopped coming.
 
-        None for SILENT times the 95% delay, while at least MISSED should have come of the events that were scored.
+        None for SILENT times the 95% delay, while at least MISSED should have come of the events that were scored; the
+        newest profile's do not count, since their labels may have come before it.
         """
         age, usual = self.age(now), self.delays.quantile(0.95)
         if age is None or usual is None or not self.between:
             return False
-        return age > SILENT * usual and self.since * self.reported / self.between >= MISSED
+        return age > SILENT * usual and (self.since - self.newest) * self.reported / self.between >= MISSED
 
     @property
     def share(self) -> float | None:

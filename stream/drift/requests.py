@@ -36,7 +36,7 @@ class Requests:
         self._disagreements = disagreements
         self._keyed = hashlib.blake2b(key=f"label requests {seed}".encode(), digest_size=8)
 
-    def wanted(self, event_id: str, disagree: bool) -> Why | None:
+    def wanted(self, event_id: str, *, disagree: bool) -> Why | None:
         """Why a label of the event is wanted; None where it is not. ``disagree``: whether the models do."""
         keyed = self._keyed.copy()
         keyed.update(event_id.encode(errors="surrogatepass"))

@@ -23,7 +23,7 @@ Shift = Literal["", "open", "benign"]
 NEXT = {
     "healthy": "nothing to do",
     "no_baseline": "train the first baseline: rotwatch train --first",
-    "blind": "see why no labels come",
+    "blind": "see why labels do not come, or who chose them",
     "data_quality": "see what became of this field; nothing is to be retrained on it",
     "baseline_rot": "retrain: rotwatch train",
     "outgrown": "the baseline is as good as it was, and the online model is better: retraining on more data may pay",
@@ -39,10 +39,12 @@ NEXT = {
 class Seen(Struct, frozen=True):
     """What a verdict is by, beside alarms.
 
-    ``broken``: there is evidence that a field is. ``blind``: labels do not come.
+    ``broken``: there is evidence that a field is. ``invalid``: labels were chosen by what the models said. ``blind``:
+    labels do not come, or too few.
     """
 
     broken: bool = False
+    invalid: bool = False
     blind: bool = False
     shift: Shift = ""
 
@@ -51,7 +53,7 @@ def verdict(held: Mapping[str, bool], off: Mapping[str, str], seen: Seen) -> str
     """The verdict by the detectors whose alarms count now, of which those in ``off`` do not run, and by what is seen.
 
     A broken field comes first: on it every model errs, and the online one learns to live with it, which looks like rot
-    of the other.
+    of the other. What alarms have shown does not become unknown by labels that stop.
 
     >>> quiet = dict.fromkeys((PAIRED, REVERSE, BASELINE, ONLINE), False)
     >>> rotten = {**quiet, PAIRED: True, BASELINE: True}
@@ -62,7 +64,7 @@ def verdict(held: Mapping[str, bool], off: Mapping[str, str], seen: Seen) -> str
     """
     if seen.broken:
         return "data_quality"
-    if seen.blind:
+    if seen.invalid:
         return "blind"
     if held[PAIRED]:
         # Without a reference nobody knows whether the baseline is as good as it was.
@@ -73,4 +75,6 @@ def verdict(held: Mapping[str, bool], off: Mapping[str, str], seen: Seen) -> str
         return "online_fault"
     if held[BASELINE] or held[ONLINE]:
         return "unexplained"
+    if seen.blind:
+        return "blind"
     return {"": "healthy", "open": "shift_unconfirmed", "benign": "benign_shift"}[seen.shift]

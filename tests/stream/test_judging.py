@@ -18,7 +18,8 @@ STREAM = Stream(classes=["no", "yes"])
 class Stand:
     """A monitor in a world: each hundred events a profile, and their labels with it."""
 
-    def __init__(self, seed=1, stream=STREAM, expected=None):
+    def __init__(self, seed=1, stream=STREAM, expected=None, delay=0.0):
+        self.delay = delay
         self.world = World(seed, numbers=5)
         self.chance = np.random.default_rng(seed)
         self.monitor = MonitoringTask("s", stream)
@@ -40,7 +41,8 @@ class Stand:
         other = {"no": "yes", "yes": "no"}[truth]
         said = [other if self.chance.random() < error else truth for error in (baseline, online)]
         scores = (0.5, 0.5, 0.5)
-        return Labelled(f"e{at}", float(at), at, truth, float(at), {}, *scores, said[1], said[1], said[0], "o", "v1")
+        times = (float(at), at, truth, at + self.delay)
+        return Labelled(f"e{at}", *times, {}, *scores, said[1], said[1], said[0], "o", "v1")
 
     def live(self, events, *, baseline=0.04, online=0.04, change=lambda row: row, labels=True):
         """The verdicts after each hundred events."""
@@ -89,7 +91,7 @@ def test_when_the_field_is_whole_again_nothing_of_what_was_seen_meanwhile_counts
 
 
 def test_inputs_that_move_are_a_shift_that_is_confirmed_as_harmless_by_labels_and_ends():
-    stand = Stand()
+    stand = Stand(delay=2_000.0)
     stand.live(1_000)
     unlabelled = stand.live(1_000, change=moved, labels=False)
     assert unlabelled[-1] == "shift_unconfirmed"
@@ -110,7 +112,7 @@ def test_inputs_that_move_and_cost_something_are_rot_and_the_reason_says_what_mo
 
 
 def test_it_says_when_the_first_labels_of_what_has_moved_are_final():
-    stand = Stand(stream=msgspec.structs.replace(STREAM, labels=Labels(maturity=Duration(86_400))))
+    stand = Stand(stream=msgspec.structs.replace(STREAM, labels=Labels(maturity=Duration(86_400))), delay=86_400.0)
     stand.live(1_000)
     stand.live(1_000, change=moved, labels=False)
     assert "the first are final by 1970-01-02T00:" in stand.monitor.reason

@@ -33,7 +33,7 @@ def simulated(null, values, before, after, chance):
 @pytest.mark.parametrize("now", [Outcomes(0.05, 0.05, 0.05), Outcomes(0.15, 0.15, 0.05), Outcomes(0.04, 0.06, 0.06)])
 def test_the_delays_are_within_30_percent_of_simulated_ones(now):
     chance = np.random.default_rng(1)
-    errors, then = now.baseline + now.both, now.doubled()
+    errors, then = now.baseline + now.both, now.risen(LIMITS.tolerance)
     delays = doubling(now, LIMITS, errors + 0.01)
     shares = [[each.baseline, 1 - each.baseline - each.online, each.online] for each in (now, then)]
     paired = simulated(Null("gap", -1.0, 1.0, LIMITS.tolerance), [1.0, 0.0, -1.0], *shares, chance)
@@ -46,16 +46,19 @@ def test_the_delays_are_within_30_percent_of_simulated_ones(now):
 
 def test_twice_the_errors_are_twice_the_errors_and_the_online_model_keeps_its_own():
     now = Outcomes(0.02, 0.03, 0.01)
-    then = now.doubled()
+    then = now.risen(LIMITS.tolerance)
     assert then.baseline + then.both == pytest.approx(0.06)
     assert then.online + then.both == pytest.approx(0.04)
-    assert Outcomes(0.6, 0.0, 0.2).doubled() == Outcomes(pytest.approx(0.8), 0.0, 0.2)
-    assert Outcomes(1.0, 0.0, 0.0).doubled() == Outcomes(1.0, 0.0, 0.0)
+    assert Outcomes(0.6, 0.0, 0.2).risen(0.01) == Outcomes(pytest.approx(0.8), 0.0, 0.2)
+    assert Outcomes(1.0, 0.0, 0.0).risen(0.01) == Outcomes(1.0, 0.0, 0.0)
 
 
-def test_a_doubling_that_stays_within_what_is_tolerated_is_never_found():
-    delays = doubling(Outcomes(0.002, 0.01, 0.001), Limits(), 0.01)
-    assert delays.paired == delays.absolute == math.inf
+def test_of_few_errors_the_rise_is_one_that_is_not_tolerated():
+    few = Outcomes(0.002, 0.01, 0.001)
+    assert few.risen(0.01).baseline + few.risen(0.01).both == pytest.approx(0.003 + 0.03)
+    delays = doubling(few, Limits(), 0.01)
+    assert 500 < delays.first < 3_000
+    assert doubling(few, Limits(), 0.5).absolute == math.inf
 
 
 @pytest.mark.parametrize("reference", [None, 0.99])

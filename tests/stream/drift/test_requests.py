@@ -77,7 +77,7 @@ def test_disagreements_alone_give_the_paired_evidence_of_all_labels_event_for_ev
     labels = alarms = 0
     for at in range(6_000):
         said = known.update(float(baseline[at] != truth[at]), float(online[at] != truth[at]))
-        label = truth[at] if requests.wanted(f"event-{at}", bool(baseline[at] != online[at])) else None
+        label = truth[at] if requests.wanted(f"event-{at}", disagree=bool(baseline[at] != online[at])) else None
         labels += label is not None
         losses = (0.0, 0.0) if label is None else (float(baseline[at] != label), float(online[at] != label))
         assert fewer.update(*losses) == said

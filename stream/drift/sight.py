@@ -1,0 +1,115 @@
+"""Whether the monitor sees: that labels come, that they were not chosen, and that enough of them do."""
+
+from msgspec import Struct, field
+
+from stream.drift.detectable import doubling
+from stream.drift.judgement import Judgement
+from stream.drift.label_health import LabelHealth, Shares
+from stream.drift.rot import BASELINE
+from stream.duration import spoken
+from stream.profile import Profile
+from stream.records import Labelled
+
+ENOUGH = 500
+"""Labelled events of a version by which its errors are known well enough to tell how soon a rise would be found."""
+
+ASKED_EVERY = 1_000
+"""Labelled events between two times that this is told."""
+
+
+class Labels(Struct, frozen=True):
+    """How labels come. None: not known yet.
+
+    ``share`` of events, and ``shares`` of those that were called so: by the baseline, by the online model, and by
+    whether they agree; of events whose labels were waited for. ``delays``: from event to label, by quantile, seconds.
+    ``age``: seconds since the last label, in the stream's time. ``takes``: seconds in which it would be found that the
+    baseline's errors have doubled. ``chosen``: how labels were chosen by what the models said; empty where not.
+    """
+
+    share: float | None
+    shares: Shares
+    delays: dict[float, float]
+    age: float | None
+    takes: float | None
+    chosen: str
+
+
+QUANTILES = (0.5, 0.95, 0.99)
+
+
+class Sight(Struct):
+    """Takes the labelled records and profiles of a stream; times are of events, in seconds since the epoch.
+
+    ``within``: the longest that it may take to find that errors have doubled. ``whole``: the stream has one partition;
+    with more of them nothing can be said of how labels were chosen. ``rise``: labelled events in which a rise would be
+    found, None: not known.
+    """
+
+    within: float
+    whole: bool
+    health: LabelHealth = field(default_factory=LabelHealth)
+    now: float = 0.0
+    rise: float | None = None
+
+    def labelled(self, record: Labelled) -> None:
+        """Take in a labelled record."""
+        self.now = max(self.now, record.time)
+        self.health.labelled(
+            record.position,
+            record.time,
+            record.label_time,
+            baseline=record.baseline_label if self.whole else None,
+            online=record.online_label if self.whole else None,
+            implied=record.implied,
+        )
+
+    def profile(self, profile: Profile) -> None:
+        """Take in what was scored."""
+        self.now = max(self.now, profile.until)
+        if self.whole and profile.answers is not None:
+            self.health.scored(profile.first, profile.last, profile.answers.pairs)
+        else:
+            self.health.passed(profile.events)
+
+    def ask(self, judgement: Judgement) -> None:
+        """Tell anew, now and then, how soon a rise of the baseline's errors would be found."""
+        events = judgement.baseline.events
+        if events >= ENOUGH and (self.rise is None or events % ASKED_EVERY == 0):
+            self.rise = doubling(judgement.outcomes, judgement.limits, judgement.references.get(BASELINE)).first
+
+    def begin(self) -> None:
+        """Another version is in use: of its errors nothing is known."""
+        self.rise = None
+
+    @property
+    def takes(self) -> float | None:
+        """Seconds in which a doubling of the baseline's errors would be found; None: not known."""
+        return None if self.rise is None else self.health.until(self.rise)
+
+    @property
+    def said(self) -> Labels:
+        """All of it."""
+        health = self.health
+        found = {share: health.delays.quantile(share) for share in QUANTILES}
+        delays = {share: delay for share, delay in found.items() if delay is not None}
+        return Labels(health.share, health.shares, delays, health.age(self.now), self.takes, self.invalid)
+
+    @property
+    def invalid(self) -> str:
+        """Why nothing follows from the labels; empty where something does."""
+        chosen = self.health.selected
+        return "" if chosen is None else chosen.sentence
+
+    @property
+    def blind(self) -> str:
+        """Why nothing would be seen; empty where it would."""
+        if self.health.silent(self.now):
+            usual, age = self.health.delays.quantile(0.95) or 0.0, self.health.age(self.now) or 0.0
+            return f"no label for {spoken(age)}; 95% of them come within {spoken(usual)}"
+        takes = self.takes
+        if takes is not None and takes > self.within:
+            return (
+                f"with so few labels it takes {spoken(takes)} to find that the baseline's errors have doubled; "
+                f"must_know_within is {spoken(self.within)}"
+            )
+        return ""
