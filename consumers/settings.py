@@ -39,11 +39,12 @@ def find_stream(settings: Settings, name: str) -> Stream:
 
 
 def check_models(settings: Settings) -> None:
-    """See that every model, decoder and redaction that the settings name can be made and fits its stream.
+    """See that every model, detector, decoder and redaction that the settings name can be made and fits its stream.
 
     Raises SettingError and StateError.
     """
     from consumers.redaction import redaction
+    from stream.drift import detectors
     from stream.factories import make_baseline, make_online
     from stream.online import find
 
@@ -53,6 +54,7 @@ def check_models(settings: Settings) -> None:
             make_online(key, stream)
         if stream.baseline != "none" and not stream.baseline.startswith("field:"):
             make_baseline(key, stream)
+        detectors.check(f"{key}.monitor.detectors", stream.monitor.detectors)
         if stream.decoder:
             find(f"{key}.decoder", stream.decoder, {})
         redaction(f"{key}.features", stream.features)

@@ -22,6 +22,7 @@ from stream.registry import Registry as Registry  # noqa: PLC0414 - a part of th
 from stream.registry import check_registry
 from stream.retraining import Training as Training  # noqa: PLC0414 - as above
 from stream.retraining import check_training
+from stream.watching import check_detectors
 
 Kind = Literal["binary", "multiclass", "anomaly"]
 Serving = Literal["baseline", "online", "blend"]
@@ -93,6 +94,7 @@ class Monitor(Struct, frozen=True, forbid_unknown_fields=True):
     ``false_alarm_every``: labelled events. The baseline may make so many errors more than the online model, and each
     so many more than its reference, the upper end of its risk's interval, says. ``must_know_within``: the longest that
     it may take to find that the baseline's errors have doubled. ``costs``: of a call, by true class and class called.
+    ``detectors``: names by the value that they watch (stream.watching); they never change the verdict.
     """
 
     false_alarm_every: int = 10_000
@@ -100,6 +102,7 @@ class Monitor(Struct, frozen=True, forbid_unknown_fields=True):
     tolerate_above_reference_per_1000: float = 20.0
     must_know_within: Duration = Duration(30 * 86400)
     costs: dict[str, dict[str, float]] = {}
+    detectors: dict[str, list[str]] = {}
 
 
 class Stream(Struct, frozen=True, forbid_unknown_fields=True):
@@ -256,6 +259,7 @@ def _check_monitor(key: str, monitor: Monitor) -> None:
         raise SettingError(f"{key}.tolerate_extra_errors_per_1000", extra, wanted)
     if not 0 <= above < 1000:
         raise SettingError(f"{key}.tolerate_above_reference_per_1000", above, "a number from 0 to below 1000")
+    check_detectors(f"{key}.detectors", monitor.detectors)
 
 
 def _check_costs(key: str, stream: Stream) -> None:

@@ -12,6 +12,7 @@ from msgspec.structs import asdict, replace
 from stream.config import Stream
 from stream.digest import digest
 from stream.drift.account import Accounted
+from stream.drift.detectors import Watch
 from stream.drift.evidence import Crossing
 from stream.drift.findings import Finding
 from stream.drift.guesses import Guessed
@@ -63,6 +64,7 @@ class MonitoringTotals(Struct, frozen=True):
     more than the online model, a labelled event: mean and 95% interval since it came into use, and since the alarm.
     ``findings``: what is broken or has moved among the baseline's inputs, its score and the labels;
     ``strengths`` says of each how far it is from its reference. ``retrained``: what the last retrain has brought.
+    ``watched``: how the detectors beside the verdict are.
     """
 
     read: int
@@ -86,6 +88,7 @@ class MonitoringTotals(Struct, frozen=True):
     retrained: Realised | None
     guesses: Guessed
     labels: Labels
+    watched: dict[str, str]
 
     def unbalanced(self) -> str | None:
         """The equation that does not hold, written out, or None: every record is accounted for."""
@@ -94,7 +97,7 @@ class MonitoringTotals(Struct, frozen=True):
 
 
 class MonitorState(Struct):
-    """The whole state; JSON."""
+    """The whole state; JSON, with river's detectors, where there are any, pickled in ``watched``."""
 
     schema: int
     judging: JudgingState
@@ -103,6 +106,7 @@ class MonitorState(Struct):
     clock: float
     alarms: dict[str, int]
     newest: tuple[int, str]
+    watched: bytes = b""
 
 
 class MonitoringTask:
@@ -114,7 +118,9 @@ class MonitoringTask:
 
     def __init__(self, name: str, stream: Stream) -> None:
         self.name = name
+        self.stream = stream
         self.judging = Judging(name, stream)
+        self.watch = Watch(name, stream)
         self.counts = MonitorCounts()
         self.skips = Skips()
         self.clock = 0.0
@@ -147,9 +153,12 @@ class MonitoringTask:
     def _judge(self, record: Labelled, out: Outputs) -> None:
         self.counts.read += 1
         self.clock = record.label_time
+        version = self.judging.version
         if not self.judging.takes(record):
             self.counts.left_out += 1
             return
+        if version != self.judging.version:
+            self.watch = Watch(self.name, self.stream)
         self.counts.labelled += 1
         self.newest = (record.position, record.event_id)
         before = self.verdict
@@ -158,6 +167,8 @@ class MonitoringTask:
                 self._count(self._alarm(crossing), out)
             else:
                 self._turn(before, out)
+        for detection in self.watch.update(record):
+            self._count(detection.alarm(self.name, record, self.verdict), out)
 
     def _profile(self, profile: Profile, out: Outputs) -> None:
         self.counts.profiles += 1
@@ -246,6 +257,7 @@ class MonitoringTask:
             retrained=self.judging.retrained,
             guesses=self.judging.guesses.said,
             labels=self.judging.sight.said,
+            watched=self.watch.states(),
         )
 
     def recent_skips(self) -> int:
@@ -253,8 +265,9 @@ class MonitoringTask:
         return self.skips.recent()
 
     def snapshot(self) -> Snapshot:
-        """The whole state, as JSON."""
-        return Snapshot(msgspec.json.encode(self._state()))
+        """The whole state; it may hold pickles, so whoever stores it must authenticate it."""
+        watched = self.watch.snapshot() if self.watch.watched else b""
+        return Snapshot(msgspec.json.encode(replace(self._state(), watched=watched)))
 
     def restore(self, body: bytes, segments: Mapping[str, bytes]) -> None:
         """Take up a snapshot; raises StateError where it is of another schema."""
@@ -268,10 +281,12 @@ class MonitoringTask:
         self.judging.restore(state.judging)
         self.counts, self.clock, self.alarms, self.newest = state.counts, state.clock, state.alarms, state.newest
         self.skips.inputs, self.skips.places = state.skips
+        if state.watched:
+            self.watch.restore(state.watched)
 
     def digest(self) -> str:
         """The canonical digest of the state."""
-        return digest(self._state())
+        return digest([self._state(), self.watch.state()])
 
     def _state(self) -> MonitorState:
         return MonitorState(
