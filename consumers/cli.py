@@ -76,6 +76,9 @@ def replay(
     retrain: Annotated[
         str, typer.Option(help="Fit the baseline anew: never, on-alarm, or periodic:N (labelled events).")
     ] = "never",
+    compare_detectors: Annotated[
+        bool, typer.Option("--compare-detectors", help="Show what river's detectors and fixed windows would have told.")
+    ] = False,
     segment: Annotated[str, typer.Option(help="Show figures per so many rows, or from each of some rows on.")] = "0",
     speed: Annotated[str, typer.Option(help="max, realtime, or a multiple such as x100.")] = "max",
     out: Annotated[
@@ -115,6 +118,7 @@ def replay(
         speed=speed,
         input_format=input_format,
         retrain=retrain,
+        compare=compare_detectors,
         models={"baseline": baseline, "online": online},
     )
     plan.warm_up, plan.limit, plan.out, plan.form, plan.fresh = warm_up, limit, out, form, fresh

@@ -30,8 +30,9 @@ class Plan(Struct):
 
     ``stream`` None: settings are read off the first rows. ``fields`` are the columns of ids, times and labels,
     ``mapped`` all columns that must be there. ``where`` keeps rows whose columns have these values. ``segment`` is a
-    length or the positions where segments begin; 0 is none. ``retrain``: the policy of stream.refitting. ``out`` None:
-    only the results are kept. ``registered``: which of the baselines in ``registry`` is used; none where it is empty.
+    length or the positions where segments begin; 0 is none. ``retrain``: the policy of stream.refitting. ``compare``:
+    other detectors with the monitor's. ``out`` None: only the results are kept. ``registered``: which of the baselines
+    in ``registry`` is used; none where it is empty.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Plan(Struct):
     registered: str = ""
     registry: Registry = Registry()
     monitor: bool = True
+    compare: bool = False
     out: Path | None = None
     form: str = "jsonl"
     fresh: bool = False
@@ -71,11 +73,14 @@ def make(
     speed: str = "max",
     input_format: str | None = None,
     retrain: str = NEVER,
+    compare: bool = False,
     models: Mapping[str, str | None] = NOTHING,
 ) -> Plan:
     """A plan, of the source alone unless more is said; raises SettingError and SourceError."""
     if retrain != NEVER:
         period(retrain)
+        if compare:
+            raise SettingError("--compare-detectors", True, "left out with --retrain: it is about one baseline")
     chosen = find_stream(settings, stream) if stream else None
     decoder = find("decoder", chosen.decoder, {}) if chosen is not None and chosen.decoder else None
     fields = {name: column for name, column in mapping.items() if name in FIELDS}
@@ -105,6 +110,7 @@ def make(
         segment=_segment(segment),
         speed=_speed(speed),
         retrain=retrain,
+        compare=compare,
         registered=_registered(models.get("baseline") or ""),
         registry=settings.registry,
         worker=settings.worker,

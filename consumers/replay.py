@@ -26,7 +26,10 @@ from consumers.start import Run
 from consumers.store import Store
 from consumers.worker import Worker
 from stream.chain import Chain
+from stream.config import Stream
+from stream.drift.comparing import Compared
 from stream.errors import StateError
+from stream.monitoring import limits
 from stream.records import Alarm
 
 STATE = "state.sqlite"
@@ -171,6 +174,7 @@ def _finish(plan: Plan, store: Store, run: Run, chain: Chain, spent: _Spent) -> 
         segments=board.segments(),
         alarms=alarms,
         retrains=[] if chain.refitting is None else chain.refitting.done,
+        compared=_compared(chain, run.settings.stream),
         unused=run.unused,
         left_out=run.settings.left_out,
         seconds=spent.seconds,
@@ -185,3 +189,9 @@ def _finish(plan: Plan, store: Store, run: Run, chain: Chain, spent: _Spent) -> 
         for name in (STATE, f"{STATE}-wal", f"{STATE}-shm"):
             (plan.out / name).unlink(missing_ok=True)
     return results
+
+
+def _compared(chain: Chain, stream: Stream) -> list[Compared]:
+    if chain.comparing is None:
+        return []
+    return chain.comparing.compare(limits(stream), stream.seed, time.process_time)

@@ -12,6 +12,7 @@ from rich.table import Table
 from consumers.store import Store
 from stream.chain import ChainTotals
 from stream.config import Stream
+from stream.drift.comparing import Compared
 from stream.errors import SettingError, StateError
 from stream.prequential import MODELS
 from stream.records import RECORDS, VERDICT, Alarm
@@ -33,6 +34,7 @@ class Results(Struct):
     segments: list[dict[str, Any]]
     alarms: list[Alarm]
     retrains: list[Refitted]
+    compared: list[Compared]
     unused: dict[str, int]
     left_out: dict[str, str]
     seconds: float
@@ -78,6 +80,8 @@ class Results(Struct):
             "warm_up_unused": self.unused,
             "versions": {"online": scoring.online_version, "baseline": scoring.baseline_version},
             "cpu_seconds": self.cpu_seconds,
+            "detectors": {} if monitoring is None else monitoring.watched,
+            "compared": self.compared,
         }
 
 
@@ -172,6 +176,28 @@ def figures_table(results: Results) -> Table:
         table.add_section()
     labelled = results.totals.scoring.losses["served"][0]
     table.add_row("all", f"{labelled:,}", *[_number(results.models[model][name]) for model in MODELS for name in names])
+    return table
+
+
+COMPARED = """\
+Alarms are episodes: one counts until 1,000 labelled events have brought no detection. Shuffled: detections in 10,000 of
+the same events in random order, each with the losses that it had; the models are not asked again. Nothing changes with
+time there, so these are false, but for those with *: the mean of the whole file is above the bound that is tested."""
+
+
+def compared_table(results: Results) -> Table:
+    """What each detector would have told, by itself."""
+    table = Table(title="detectors compared", title_justify="left", box=box.SIMPLE)
+    table.add_column("detector")
+    for title in ("alarms", "first at row", "shuffled,\nin 10,000", "microseconds\nan event"):
+        table.add_column(title, justify="right")
+    for one in results.compared:
+        if one.off:
+            table.add_row(one.name, f"off: {one.off}")
+            continue
+        first = f"{one.alarms[0]:,}" if one.alarms else "-"
+        shuffled = f"{one.shuffled:.2f}{'' if one.null else '*'}"
+        table.add_row(one.name, f"{len(one.alarms):,}", first, shuffled, f"{one.microseconds:.1f}")
     return table
 
 

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from consumers.observer import Observer
 from consumers.plans import Plan
 from consumers.replay import replay
-from consumers.results import Results, check_form, figures_table
+from consumers.results import COMPARED, Results, check_form, compared_table, figures_table
 from stream.config import Metrics
 from stream.errors import SourceError
 from stream.prequential import MODELS
@@ -113,6 +113,10 @@ def report(console: Console, plan: Plan, results: Results) -> None:
             "(fields.time_unit)?"
         )
     _tell(console, results)
+    if results.compared:
+        console.print(compared_table(results), COMPARED, highlight=False)
+    for kind, state in (results.totals.monitoring.watched if results.totals.monitoring else {}).items():
+        console.print(f"{kind}: {state}", highlight=False)
     verdict = results.totals.monitoring.verdict if results.totals.monitoring else None
     console.print(
         f"verdict: {verdict or '-'}; {results.raised:,} alarms; "

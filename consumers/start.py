@@ -23,6 +23,7 @@ from consumers.store import Store
 from stream.chain import Chain
 from stream.config import Fields, Stream, check_stream, dump, undump
 from stream.decoding import RecordDecoder
+from stream.drift.comparing import Comparing
 from stream.errors import RecordError, SettingError, SourceError, StateError
 from stream.features import FeatureExtractor
 from stream.features import Row as FeatureRow
@@ -197,7 +198,8 @@ class Run:
         board = Scoreboard(stream, self.settings.warm_up, self.plan.segment)
         scoring = ScoringTask(self.plan.name, stream, copy.deepcopy(self.models))
         history = History() if monitor is not None and self.plan.out is not None else None
-        return Chain(scoring, monitor, board, copy.deepcopy(self.refitting), history)
+        comparing = Comparing() if self.plan.compare else None
+        return Chain(scoring, monitor, board, copy.deepcopy(self.refitting), history, comparing)
 
 
 class Resolved(Struct):
@@ -312,6 +314,7 @@ def _identity(plan: Plan) -> bytes:
         plan.delay,
         plan.warm_up,
         plan.monitor,
+        plan.compare,
         plan.worker.batch,
         None if plan.labels is None else plan.labels.name,
     ]

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from stream.digest import digest
 from stream.history import History
+from stream.drift.comparing import Comparing
 from stream.monitoring import MonitoringTask, MonitoringTotals
 from stream.records import Input, Outputs, Swap
 from stream.refitting import PIECE, Refitting, pieces
@@ -26,8 +27,8 @@ class ChainTotals(Struct, frozen=True):
 class Chain:
     """What leaves the scorer goes to the monitor and the scoreboard at once, in order; either may be left out.
 
-    So may ``refitting``, which hears of both and gives the scorer another baseline now and then. ``history``: of the
-    monitor, for a report.
+    So may ``refitting``, which hears of both and gives the scorer another baseline now and then, ``history``, of the
+    monitor for a report, and ``comparing``.
     """
 
     def __init__(
@@ -37,12 +38,14 @@ class Chain:
         board: Scoreboard | None,
         refitting: Refitting | None = None,
         history: History | None = None,
+        comparing: Comparing | None = None,
     ) -> None:
         self.scoring = scoring
         self.monitoring = monitoring
         self.board = board
         self.refitting = refitting
         self.history = history
+        self.comparing = comparing
         self.fed = 0
 
     def feed(self, batch: Sequence[Input]) -> Outputs:
@@ -67,6 +70,8 @@ class Chain:
         out = self.scoring.feed(batch)
         if self.board is not None:
             self.board.update(out.labelled, self.scoring.counted)
+        if self.comparing is not None:
+            self.comparing.hear(out.profiles, out.labelled)
         if self.monitoring is not None:
             self._monitor(self.monitoring, out)
         return out
@@ -115,13 +120,13 @@ class Chain:
         """All states in one; holds pickles, so whoever stores it must authenticate it."""
         scoring = self.scoring.snapshot()
         monitoring = None if self.monitoring is None else self.monitoring.snapshot().body
-        state = (scoring.body, monitoring, self.board, self.refitting, self.history, self.fed)
+        state = (scoring.body, monitoring, self.board, self.refitting, self.history, self.comparing, self.fed)
         return Snapshot(pickle.dumps(state, protocol=5), scoring.segments)
 
     def restore(self, body: bytes, segments: Mapping[str, bytes]) -> None:
         """Take up a snapshot's state; raises StateError where a part does not fit."""
         state = pickle.loads(body)  # noqa: S301 - authenticated by whoever stores it: consumers/seal.py
-        scoring, monitoring, self.board, self.refitting, self.history, self.fed = state
+        scoring, monitoring, self.board, self.refitting, self.history, self.comparing, self.fed = state
         self.scoring.restore(scoring, segments)
         if self.monitoring is not None:
             self.monitoring.restore(monitoring, {})
@@ -129,4 +134,5 @@ class Chain:
     def digest(self) -> str:
         """The canonical digest of all states."""
         monitoring = None if self.monitoring is None else self.monitoring.digest()
-        return digest([self.scoring.digest(), monitoring, self.board, self.refitting, self.history, self.fed])
+        parts = [self.board, self.refitting, self.history, self.comparing, self.fed]
+        return digest([self.scoring.digest(), monitoring, *parts])

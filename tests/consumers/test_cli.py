@@ -20,7 +20,7 @@ SUMMARY = [
     "stream", "events", "labels", "joined", "predictions", "dead_letters", "events_per_second", "peak_rss_bytes",
     "digest", "models", "alarms", "retrains", "segments",
 ]  # fmt: skip
-EXTRA = ["verdict", "fates", "warm_up_unused", "versions", "cpu_seconds"]
+EXTRA = ["verdict", "fates", "warm_up_unused", "versions", "cpu_seconds", "detectors", "compared"]
 FIGURES = ["errors", "accuracy", "balanced_accuracy", "log_loss", "brier", "roc_auc", "average_precision"]
 
 
@@ -145,6 +145,28 @@ def test_a_replay_without_settings_reads_them_off_the_first_rows(rotwatch):
     assert sorted(path.name for path in Path("out").iterdir()) == [
         "alarms.jsonl", "dead-letters.jsonl", "predictions.jsonl", "summary.json",
     ]  # fmt: skip
+
+
+def test_detectors_are_compared_and_watched_ones_are_told_at_the_end(rotwatch):
+    Path("own.toml").write_text(
+        '[streams.urls]\nfeatures.numeric = ["empty_server_form_handler", "popup_window", '
+        '"https", "request_from_other_domain", "anchor_from_other_domain", "is_popular", "long_url", '
+        '"age_of_domain", "ip_in_url"]\nmonitor.detectors = { gap = ["adwin"] }\n',
+        encoding="utf-8",
+    )
+    words = ("--config", "own.toml", "--stream", "urls", "--warm-up", "600", "--out", "out")
+    code, out, err = rotwatch("replay", "Phishing", *words, "--compare-detectors")
+    assert (code, err.strip()) == (0, "")
+    assert "detectors compared" in out
+    assert "adwin:gap: quiet" in out
+    summary = json.loads(Path("out/summary.json").read_bytes())
+    assert summary["detectors"] == {"adwin:gap": "quiet"}
+    names = [one["name"] for one in summary["compared"]]
+    assert names[:3] == ["paired", "absolute", "adwin"]
+    assert len(names) == 11
+    code, _, err = rotwatch("replay", "Phishing", "--compare-detectors", "--retrain", "on-alarm")
+    assert code == 2
+    assert "left out with --retrain" in err
 
 
 def test_what_is_written_keeps_to_the_published_schemas(rotwatch):
