@@ -12,6 +12,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import typer  # noqa: E402 - the threads must be set before numpy is imported anywhere
 
 from consumers import models_commands, state_commands  # noqa: E402
+from consumers.calibrate import calibrate  # noqa: E402
 from consumers.commands import Config, consume, monitor  # noqa: E402
 from consumers.training_commands import import_model, train  # noqa: E402
 from stream.errors import RotwatchError, SettingError  # noqa: E402
@@ -198,6 +199,7 @@ def produce(
 
 
 app.command()(train)
+app.command()(calibrate)
 app.command()(consume)
 app.command()(monitor)
 app.add_typer(state_commands.app, name="state")

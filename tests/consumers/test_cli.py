@@ -124,6 +124,37 @@ def test_config_check_of_no_file_is_refused(rotwatch):
     assert "nowhere.toml" in err
 
 
+# ------------------------------------------------------------------------------------------- calibrate
+
+
+def test_calibrate_says_in_words_how_soon_and_how_often_falsely(rotwatch, monkeypatch):
+    for name in ("HEALTHY_RUNS", "RUNS"):
+        monkeypatch.setattr(f"stream.drift.simulation.{name}", 10)
+    words = ("calibrate", "--stream", "spam", "--labels-per-day", "2000", "--baseline-errors")
+    code, out, err = rotwatch(*words, "0.1")
+    assert (code, err.strip()) == (0, "")
+    told = " ".join(out.split())
+    assert re.search(r"errs 2 times as often: found in about \d+ labelled events \(0\.\d+ days\)", told)
+    assert re.search(r"alarms a year \(\d+ in 200,000 simulated events\); by the guarantee at most 73\.", told)
+    assert "errs on 80 in 1,000 more than the other from the start" in " ".join(
+        rotwatch(*words, "0.1", "--online-errors", "0.02")[1].split()
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--baseline-errors", "1.5"), "--baseline-errors = 1.5: must be a share above 0"),
+        (("--baseline-errors", "0.1", "--disagreement", "0.9"), "--disagreement = 0.9: must be from 0 to 0.2"),
+        (("--baseline-errors", "0.1", "--labels-per-day", "0"), "--labels-per-day"),
+    ],
+)
+def test_calibrate_names_what_cannot_be(rotwatch, words, named):
+    code, _, err = rotwatch("calibrate", "--stream", "spam", *words)
+    assert code == 2
+    assert named in err
+
+
 # ------------------------------------------------------------------------------------------- replay
 
 
