@@ -4,6 +4,7 @@ The baseline is TF-IDF with logistic regression (C = 10), fitted on WARM_UP mail
 these too. Mails without duplicates, as much of each as the project reads.
 """
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from stream.online import logistic
 WARM_UP = 2_500
 
 
+@cache
 def mail() -> dict[str, World]:
     """Enron's mails, resampled: H and I with the study's online model, J with the one in use.
 

@@ -1,7 +1,6 @@
 """The detectors, the interval and the promotion test, for many runs at once.
 
-They repeat the arithmetic of the real ones, which would take hours. In every call some runs are done by the real one
-too, and must end alike.
+The real ones would take hours. In every call some runs are done by the real one too, and must end alike.
 """
 
 import math
@@ -12,12 +11,18 @@ from msgspec import Struct
 
 from bench.worlds import Array, Losses
 from stream.drift.bounded import Bounded, Null
+from stream.drift.contenders import WINDOW, window
 from stream.drift.eprocess import compare
 from stream.drift.evidence import Detector, Evidence
 from stream.drift.interval import PRICES, RATES, Interval
+from stream.drift.simulation import Many
+from stream.risk import risk
 
 COMPARED = 3
 """Runs of each call that the real class does too."""
+
+JUDGED, TOLERATED = 1_000, 0.020
+"""Rows that an absolute reference is taken from, and what is tolerated above its upper end."""
 
 
 class Inputs(Struct, frozen=True):
@@ -29,18 +34,7 @@ class Inputs(Struct, frozen=True):
 
 def alarms(inputs: Inputs, every: float) -> Array:
     """Of shape (runs, events): where the detector alarms."""
-    stakes = np.array([null.stakes() for null in inputs.nulls])
-    bounds = np.array([null.bound for null in inputs.nulls])
-    levels = np.zeros_like(stakes)
-    found = np.zeros(inputs.values.shape, dtype=bool)
-    gains = np.ascontiguousarray(inputs.values.T) - bounds
-    for event, gain in enumerate(gains):
-        levels += 1.0
-        levels *= 1.0 + stakes * gain[:, None]
-        over = levels.mean(axis=1) >= every
-        if over.any():
-            found[over.nonzero()[0], event] = True
-            levels[over] = 0.0
+    found = Many(inputs.nulls, every).update(inputs.values)
     for run, null in enumerate(inputs.nulls[:COMPARED]):
         detector = Detector("real", every, [Evidence(null)])
         real = [detector.update(x) is not None for x in inputs.values[run].tolist()]
@@ -62,6 +56,33 @@ def reverse(losses: Losses, delta: float = 0.010) -> Inputs:
 def absolute(errors: Array, bounds: Array) -> Inputs:
     """What an absolute detector takes; a bound a run."""
     return Inputs(errors, [Null("loss", 0.0, 1.0, bound) for bound in bounds.tolist()])
+
+
+def references(errors: Array) -> Array:
+    """The upper end of each run's risk on the rows that are judged, which came before."""
+    wrongs = errors.sum(axis=1).astype(int).tolist()
+    rows = errors.shape[1]
+    known = {wrong: risk(np.repeat([1.0, 0.0], [wrong, rows - wrong])).high for wrong in set(wrongs)}
+    return np.array([known[wrong] for wrong in wrongs])
+
+
+def windows(losses: Losses, bounds: Array, *, gap: bool) -> Array:
+    """Of shape (runs, events): where a fixed window alarms; a bound a run."""
+    values = losses.baseline - losses.online if gap else losses.baseline
+    sums = np.concatenate([np.zeros((len(values), 1)), values.cumsum(axis=1)], axis=1)
+    over = sums[:, WINDOW:] - sums[:, :-WINDOW] > (bounds * WINDOW)[:, None]
+    found = np.zeros(values.shape, dtype=bool)
+    for run, hits in enumerate(over):
+        places = hits.nonzero()[0] + WINDOW - 1
+        at = 0
+        while at < len(places):
+            found[run, places[at]] = True
+            at = int(np.searchsorted(places, places[at] + WINDOW))
+    for run in range(min(COMPARED, len(values))):
+        step = window(float(bounds[run]), gap=gap)
+        pairs = zip(losses.baseline[run].tolist(), losses.online[run].tolist(), strict=True)
+        assert [step(*pair) for pair in pairs] == found[run].tolist(), f"run {run} differs from the real window"
+    return found
 
 
 def _log_mean(logs: Array) -> Array:

@@ -14,20 +14,17 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from bench import rot_detectors, rot_streams
 from bench.mail_worlds import mail
-from bench.many_runs import absolute, alarms, decisions, intervals, paired, reverse
+from bench.many_runs import JUDGED, TOLERATED, absolute, alarms, decisions, intervals, paired, references, reverse
 from bench.report import Figure, at_least, at_most, publish
 from bench.worlds import NULLS, Array, Chance, Losses, World, cells, half_shared, independent, ramp, step, turned
 from stream.drift.bounded import Bounded
 from stream.drift.interval import Interval
 from stream.drift.rot import DETECTORS, Limits, Loss, Reference, begin
-from stream.risk import risk
 
 N = 10_000.0
 RUNS, EVENTS = 200, 20_000
-JUDGED, TOLERATED = 1_000, 0.020
-"""Rows that an absolute reference is taken from, and what is tolerated above its upper end."""
-
 HEALTHY, DELAYED = 5_000, 400
 """Events before the change, and runs."""
 
@@ -35,11 +32,8 @@ console = Console(width=150)
 
 
 def bounds(errors: Array) -> Array:
-    """A run's absolute bound: the upper end of the risk on the rows, which came before, plus what is tolerated."""
-    known = {
-        int(wrong): risk(np.repeat([1.0, 0.0], [int(wrong), JUDGED - int(wrong)])).high for wrong in errors.sum(axis=1)
-    }
-    return np.array([known[int(wrong)] for wrong in errors.sum(axis=1)]) + TOLERATED
+    """A run's absolute bound: its reference, plus what is tolerated."""
+    return references(errors) + TOLERATED
 
 
 def four(losses: Losses, reference: Losses, every: float) -> dict[str, Array]:
@@ -274,6 +268,12 @@ PARTS = {
     "promotion": promotion,
     "interval": interval,
     "cost": cost,
+    "streams": rot_streams.streams,
+    "shuffled": rot_streams.shuffled,
+    "detectors": rot_detectors.nulls,
+    "detectors-delays": rot_detectors.delays,
+    "detectors-streams": rot_detectors.streams,
+    "detectors-costs": rot_detectors.costs,
 }
 
 
