@@ -32,7 +32,7 @@ def calibrate(
 
     from consumers.settings import find_stream, load
     from stream.drift import simulation
-    from stream.monitoring import limits
+    from stream.judging import limits
 
     chosen = find_stream(load(config), stream)
     tolerated = limits(chosen)

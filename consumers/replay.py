@@ -29,7 +29,7 @@ from stream.chain import Chain
 from stream.config import Stream
 from stream.drift.comparing import Compared
 from stream.errors import StateError
-from stream.monitoring import limits
+from stream.judging import limits
 from stream.records import Alarm
 
 STATE = "state.sqlite"

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from stream.digest import digest
-from stream.history import History
 from stream.drift.comparing import Comparing
+from stream.history import History
 from stream.monitoring import MonitoringTask, MonitoringTotals
 from stream.records import Input, Outputs, Swap
 from stream.refitting import PIECE, Refitting, pieces

@@ -56,13 +56,9 @@ class Judging:
     """
 
     def __init__(self, name: str, stream: Stream) -> None:
-        monitor, labels = stream.monitor, stream.labels
+        labels = stream.labels
         self.stream = stream
-        self.limits = Limits(
-            monitor.false_alarm_every,
-            monitor.tolerate_extra_errors_per_1000 / 1000,
-            monitor.tolerate_above_reference_per_1000 / 1000,
-        )
+        self.limits = limits(stream)
         self._costs_key = f"streams.{name}.monitor.costs"
         # Where reviewers are asked about disagreements too, those that chance chose are the sample.
         self._random = Requests(labels.request_share, seed=stream.seed) if labels.request_disagreements else None
@@ -75,7 +71,7 @@ class Judging:
         self.verdict = "blind"
         self.moves = Moves()
         self.guesses = guesses(float(self.limits.false_alarm_every))
-        self.sight = Sight(float(monitor.must_know_within), stream.partitions == 1)
+        self.sight = Sight(float(stream.monitor.must_know_within), stream.partitions == 1)
         self._begin()
 
     def takes(self, record: Labelled) -> bool:
@@ -249,3 +245,13 @@ class Judging:
         within, whole = self.sight.within, self.sight.whole
         self.sight = state.sight
         self.sight.within, self.sight.whole = within, whole
+
+
+def limits(stream: Stream) -> Limits:
+    """What a stream's settings tolerate."""
+    monitor = stream.monitor
+    return Limits(
+        monitor.false_alarm_every,
+        monitor.tolerate_extra_errors_per_1000 / 1000,
+        monitor.tolerate_above_reference_per_1000 / 1000,
+    )

@@ -10,7 +10,8 @@ from stream.drift.comparing import Comparing, detections, episodes
 from stream.drift.contenders import contenders
 from stream.drift.rot import Limits
 from stream.monitoring import MonitoringTask
-from stream.records import Labelled, Risks
+from stream.records import Labelled, References
+from stream.reference import Expected
 from stream.watching import DETECTORS
 
 LIMITS = Limits()
@@ -30,7 +31,7 @@ def stretch(n: int, baseline: float, start: int = 0) -> list[Labelled]:
 @pytest.fixture(scope="module")
 def heard():
     comparing = Comparing()
-    comparing.hear([Risks("b", 0.05, 0.05)], stretch(2_000, 0.03, 100))
+    comparing.hear([References("b", Expected(0.05), 0.05)], stretch(2_000, 0.03, 100))
     comparing.hear([], [record(0, baseline=True, online=False, sampled=False), *stretch(500, 0.5, 2_100)])
     return comparing
 
@@ -52,7 +53,9 @@ def test_every_detector_is_compared_and_finds_a_large_rise(compared):
 
 def test_the_rows_are_those_at_which_the_monitor_alarms(heard, compared):
     monitor = MonitoringTask("s", Stream(classes=["ham", "spam"]))
-    alarms = monitor.feed([Risks("b", 0.05, 0.05), *stretch(2_000, 0.03, 100), *stretch(500, 0.5, 2_100)]).alarms
+    alarms = monitor.feed(
+        [References("b", Expected(0.05), 0.05), *stretch(2_000, 0.03, 100), *stretch(500, 0.5, 2_100)]
+    ).alarms
     first = {alarm.kind: alarm.position for alarm in alarms}
     assert (compared["paired"].alarms[0], compared["absolute"].alarms[0]) == (
         first["paired"],
