@@ -77,6 +77,16 @@ OF_TASKS: list[Spec] = [
         ("kind", "column"),
     ),
     (GaugeMetricFamily, "excess_error_ratio", "Errors of the baseline more than the online model's.", ("since", "end")),
+    (GaugeMetricFamily, "served_gap_ratio", "Errors of one more than of the other.", ("between", "end")),
+    (GaugeMetricFamily, "gap_ceiling_ratio", "What the gap does not exceed, by disagreement alone.", ()),
+    (GaugeMetricFamily, "retrain_error_ratio", "What the last retrain was to save, and saved.", ("what",)),
+    (GaugeMetricFamily, "cost_per_1000", "Costs of 1,000 labelled events, by the cost matrix.", ("model",)),
+    (GaugeMetricFamily, "estimated_error_ratio", "The baseline's share of errors, guessed without labels.", ("by",)),
+    (GaugeMetricFamily, "disagreement_ratio", "Share of events on which the models disagree.", ()),
+    (GaugeMetricFamily, "labelled_ratio", "Share of events that get a label.", ()),
+    (GaugeMetricFamily, "label_age_seconds", "From the last label to now, in the stream's time.", ()),
+    (GaugeMetricFamily, "doubling_found_seconds", "How long a doubling of errors would take to find.", ()),
+    (GaugeMetricFamily, "watched_alarm", "1 while an episode of a detector beside the verdict lasts.", ("detector",)),
     (GaugeMetricFamily, "verdict", "1 for the monitor's verdict, 0 for the others.", ("verdict",)),
     (GaugeMetricFamily, "judged_error_ratio", "Decayed share of errors that the verdict compares.", ("model",)),
     (CounterMetricFamily, "commits", "Batches that this process committed.", ()),
@@ -201,11 +211,40 @@ def show_monitoring(sheet: Sheet, totals: MonitoringTotals) -> None:
         sheet.add("judged_error_ratio", mean, model)
     for detector, evidence in totals.evidence.items():
         sheet.add("evidence", evidence / totals.threshold, detector)
+    _show_account(sheet, totals)
     for kind, column, distance in totals.strengths[:MOST_COLUMNS]:
         sheet.add("input_distance_ratio", distance, kind, column)
     for since, ends in totals.excess.items():
         for end, value in zip(("mean", "low", "high"), ends, strict=True):
             sheet.add("excess_error_ratio", value, since, end)
+
+
+def _show_account(sheet: Sheet, totals: MonitoringTotals) -> None:
+    """What stands beside the evidence; what is not known has no series."""
+    account, labels, guessed, retrained = totals.account, totals.labels, totals.guesses, totals.retrained
+    for between, gap in (("served-online", account.served), ("baseline-served", account.replaced)):
+        for end, value in zip(("mean", "low", "high"), gap or (), strict=False):
+            sheet.add("served_gap_ratio", value, between, end)
+    if retrained is not None:
+        sheet.add("retrain_error_ratio", retrained.expected, "expected")
+        sheet.add("retrain_error_ratio", retrained.brought[0], "saved")
+    for model, cost in account.costs.items():
+        sheet.add("cost_per_1000", cost, model)
+    for detector, state in totals.watched.items():
+        sheet.add("watched_alarm", state == "alarmed", detector)
+    known = {
+        "gap_ceiling_ratio": account.ceiling,
+        "disagreement_ratio": guessed.disagreement,
+        "labelled_ratio": labels.share,
+        "label_age_seconds": labels.age,
+        "doubling_found_seconds": labels.takes,
+    }
+    for name, found in known.items():
+        if found is not None:
+            sheet.add(name, found)
+    for by, estimate in (("online_model", guessed.estimate), ("corrected", guessed.corrected)):
+        if estimate is not None:
+            sheet.add("estimated_error_ratio", estimate, by)
 
 
 def show_runtime(sheet: Sheet, runtime: Runtime) -> None:

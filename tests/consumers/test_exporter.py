@@ -21,6 +21,7 @@ from consumers.transport import Arrived, Assigned, Batch, Drained, Loaded, Notic
 from consumers.worker import Worker
 from stream import config
 from stream.chain import Chain, ChainTotals
+from stream.drift.value import Realised
 from stream.errors import CommitFailed
 from stream.monitoring import MonitoringTask
 from stream.records import Event, Input, Label, Labelled, Lost, Skip, Tick, Undecodable
@@ -37,6 +38,7 @@ STREAM = {
     "online": "field:a",
     "baseline": "field:b",
     "labels": {"maturity": "10s", "ttl": "100s", "capacity": 1000},
+    "monitor": {"costs": {"ham": {"spam": 5}, "spam": {"ham": 1}}, "detectors": {"baseline": ["adwin"]}},
 }
 
 
@@ -112,7 +114,12 @@ def shown() -> Shown:
 
 @pytest.fixture(scope="module")
 def totals() -> ChainTotals:
-    return run(make_chain())
+    """Of a run that is too short for some of what a monitor comes to know."""
+    made = run(make_chain())
+    assert made.monitoring is not None
+    labels = msgspec.structs.replace(made.monitoring.labels, share=0.25, takes=3_600.0)
+    saved = Realised(0.04, (0.03, 0.01, 0.05), (0.01, -0.01, 0.03), "open", "")
+    return ChainTotals(made.scoring, msgspec.structs.replace(made.monitoring, labels=labels, retrained=saved))
 
 
 @pytest.fixture
@@ -239,6 +246,25 @@ def test_the_monitor_shows_what_it_judged_and_its_alarms(full: Shown, totals: Ch
     assert full.value("profiles_read_total") == monitoring.profiles > 0
     for model, mean in monitoring.means.items():
         assert full.value("judged_error_ratio", model=model) == mean
+
+
+def test_what_stands_beside_the_evidence_is_shown(full: Shown, totals: ChainTotals) -> None:
+    monitoring = totals.monitoring
+    assert monitoring is not None
+    account, guessed = monitoring.account, monitoring.guesses
+    assert account.served is not None
+    assert full.value("served_gap_ratio", between="served-online", end="low") == account.served[1]
+    assert full.value("gap_ceiling_ratio") == account.ceiling
+    assert full.value("cost_per_1000", model="baseline") == account.costs["baseline"] > 0
+    assert full.value("retrain_error_ratio", what="expected") == 0.04
+    assert full.value("retrain_error_ratio", what="saved") == 0.03
+    assert full.value("estimated_error_ratio", by="online_model") == guessed.estimate
+    assert full.value("disagreement_ratio") == guessed.disagreement
+    assert full.value("labelled_ratio") == 0.25
+    assert full.value("doubling_found_seconds") == 3_600
+    assert full.value("label_age_seconds") == monitoring.labels.age
+    assert monitoring.watched == {"adwin:baseline": "alarmed"}
+    assert full.value("watched_alarm", detector="adwin:baseline") == 1
 
 
 def test_a_monitors_books_can_be_checked_from_a_scrape_alone(shown: Shown) -> None:
