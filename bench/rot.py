@@ -14,7 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench import rot_detectors, rot_streams
+from bench import rot_detectors, rot_labels, rot_streams, rot_unlabelled
 from bench.mail_worlds import mail
 from bench.many_runs import JUDGED, TOLERATED, absolute, alarms, decisions, intervals, paired, references, reverse
 from bench.report import Figure, at_least, at_most, publish
@@ -274,6 +274,11 @@ PARTS = {
     "detectors-delays": rot_detectors.delays,
     "detectors-streams": rot_detectors.streams,
     "detectors-costs": rot_detectors.costs,
+    "labels": rot_labels.chosen,
+    "doubling": rot_labels.told,
+    "beside": rot_labels.cost,
+    "unlabelled": rot_unlabelled.unlabelled,
+    "requests": rot_unlabelled.requests,
 }
 
 
