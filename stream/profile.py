@@ -64,7 +64,8 @@ class Profile(Struct, frozen=True, tag="profile", tag_field="record"):
     ``numbers`` has ``text`` for the characters of all text fields joined; there ``missing`` counts the empty ones too,
     and ``counts`` all. ``online`` and ``baseline`` are scores in the bins of the reference's score. ``words`` is of a
     sample of the texts; None where there is nothing to compare words with. ``until``: the greatest time of an event so
-    far, in seconds since the epoch. Of a baseline without a reference there are the answers only.
+    far, in seconds since the epoch. ``labels``: how many were reported since the profile before. Of a baseline without
+    a reference there are the answers only.
     """
 
     version: str
@@ -78,6 +79,7 @@ class Profile(Struct, frozen=True, tag="profile", tag_field="record"):
     words: Words | None = None
     until: float = 0.0
     answers: Answers | None = None
+    labels: int = 0
 
 
 def merge(a: Profile, b: Profile) -> Profile:
@@ -101,6 +103,7 @@ def merge(a: Profile, b: Profile) -> Profile:
         _words(a.words, b.words) if a.words is not None and b.words is not None else None,
         max(a.until, b.until),
         _answers(a.answers, b.answers) if a.answers is not None and b.answers is not None else None,
+        a.labels + b.labels,
     )
 
 

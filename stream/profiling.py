@@ -27,6 +27,7 @@ class Profiling:
         self._profiler: Profiler | None = None
         self._made_for: tuple[str | None, Any] | None = None
         self.count = 0
+        self.labels = 0
         self.places = (-1, -1)
         self.rows: list[Row] = []
         self.online: list[Score] = []
@@ -40,8 +41,11 @@ class Profiling:
         self.baseline.append(baseline)
         return len(self.rows) >= EVERY
 
-    def profile(self, models: Models, until: float) -> Profile | None:
-        """The profile of all since the last one, None without any; ``models`` are those that have scored them."""
+    def profile(self, models: Models, until: float, labels: int) -> Profile | None:
+        """The profile of all since the last one, None without any; ``models`` are those that have scored them.
+
+        ``labels``: so many have been reported so far.
+        """
         if not self.rows:
             return None
         version, inputs = models.baseline_version or "", models.expected.inputs
@@ -53,7 +57,9 @@ class Profiling:
         else:
             made = self._profiler.profile(self.count, self.rows, self.online, self.baseline)
         first, last = self.places
-        made = replace(made, first=first, last=last, until=until, answers=self._called(models))
+        told = {"first": first, "last": last, "until": until, "labels": labels - self.labels}
+        made = replace(made, answers=self._called(models), **told)
+        self.labels = labels
         self.count += len(self.rows)
         self.rows, self.online, self.baseline = [], [], []
         return made
@@ -79,8 +85,8 @@ class Profiling:
 
     def state(self) -> tuple[Any, ...]:
         """What a snapshot holds of it."""
-        return self.count, self.places, self.rows, self.online, self.baseline
+        return self.count, self.labels, self.places, self.rows, self.online, self.baseline
 
     def restore(self, state: tuple[Any, ...]) -> None:
         """Take up what a snapshot held."""
-        self.count, self.places, self.rows, self.online, self.baseline = state
+        self.count, self.labels, self.places, self.rows, self.online, self.baseline = state

@@ -145,7 +145,7 @@ class ScoringTask:
         self.say_at = self.inputs.predicted + SAID_EVERY
 
     def _say_profile(self, out: Outputs) -> None:
-        made = self.profiling.profile(self.models, max(self.clock, 0.0))
+        made = self.profiling.profile(self.models, max(self.clock, 0.0), self.join.counts.joined)
         if made is not None:
             self._tell(made, out)
 

@@ -35,21 +35,28 @@ class LabelHealth(Struct):
     labels: int = 0
     between: float = 0.0
     reported: float = 0.0
-    last: float | None = None
-    since: int = 0
-    newest: int = 0
+    heard: float | None = None
+    without: int = 0
     event: float | None = None
     spacing: float = 0.0
 
     def scored(self, first: int, last: int, pairs: Pairs) -> None:
         """Take in how often which answers came together among the events ``first``..``last`` (positions)."""
-        self.passed(sum(count for others in pairs.values() for count in others.values()))
         self.selection.scored(first, last, pairs)
 
-    def passed(self, events: int) -> None:
-        """Take in that so many events were scored, where no more is to be made of it."""
-        self.since += events
-        self.newest = events
+    def passed(self, events: int, labels: int, until: float) -> None:
+        """Take in that so many events were scored, up to that time, and how many labels were reported meanwhile.
+
+        Whoever scored them says so: labelled records may be read later than profiles.
+        """
+        if not labels:
+            self.without += events
+            return
+        keep = (1 - 1 / REMEMBERED) ** labels
+        self.between = self.between * keep + self.without + events
+        self.reported = self.reported * keep + labels
+        self.heard = until if self.heard is None else max(self.heard, until)
+        self.without = 0
 
     def labelled(
         self,
@@ -70,30 +77,21 @@ class LabelHealth(Struct):
             self.spacing += (time - self.event - self.spacing) * max(1 / (self.labels - 1), 1 - 0.5 ** (1 / HALF_LIFE))
         self.event = time
         if not implied:
-            self._report(label_time - time, label_time)
-
-    def _report(self, delay: float, label_time: float) -> None:
-        self.delays.update(delay)
-        self.last = label_time if self.last is None else max(self.last, label_time)
-        keep = 1 - 1 / REMEMBERED
-        self.between = self.between * keep + self.since
-        self.reported = self.reported * keep + 1
-        self.since = 0
+            self.delays.update(label_time - time)
 
     def age(self, now: float) -> float | None:
-        """Seconds since the last reported label; None before any."""
-        return None if self.last is None else now - self.last
+        """Seconds since labels were reported last; None before any."""
+        return None if self.heard is None else now - self.heard
 
     def silent(self, now: float) -> bool:
         """Whether labels have stopped coming.
 
-        None for SILENT times the 95% delay, while at least MISSED should have come of the events that were scored; the
-        newest profile's do not count, since their labels may have come before it.
+        None for SILENT times the 95% delay, while at least MISSED should have come of the events that were scored.
         """
         age, usual = self.age(now), self.delays.quantile(0.95)
-        if age is None or usual is None or not self.between:
+        if age is None or usual is None:
             return False
-        return age > SILENT * usual and (self.since - self.newest) * self.reported / self.between >= MISSED
+        return age > SILENT * usual and self.without * self.reported / self.between >= MISSED
 
     @property
     def share(self) -> float | None:

@@ -66,10 +66,9 @@ class Sight(Struct):
     def profile(self, profile: Profile) -> None:
         """Take in what was scored."""
         self.now = max(self.now, profile.until)
+        self.health.passed(profile.events, profile.labels, profile.until)
         if self.whole and profile.answers is not None:
             self.health.scored(profile.first, profile.last, profile.answers.pairs)
-        else:
-            self.health.passed(profile.events)
 
     def ask(self, judgement: Judgement) -> None:
         """Tell anew, now and then, how soon a rise of the baseline's errors would be found."""

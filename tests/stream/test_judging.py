@@ -31,10 +31,10 @@ class Stand:
     def feed(self, batch: list[Input]) -> None:
         self.alarms += self.monitor.feed(batch).alarms
 
-    def profile(self, change=lambda row: row) -> Profile:
+    def profile(self, change=lambda row: row, labels=EVERY) -> Profile:
         rows, scores = self.world.draw(EVERY)
         made = self.world.profiler.profile(self.sent, [change(row) for row in rows], scores, scores)
-        return msgspec.structs.replace(made, until=float(self.sent + EVERY))
+        return msgspec.structs.replace(made, until=float(self.sent + EVERY), labels=labels)
 
     def label(self, at: int, baseline: float, online: float) -> Labelled:
         truth = str(self.chance.choice(STREAM.classes))
@@ -48,7 +48,7 @@ class Stand:
         """The verdicts after each hundred events."""
         verdicts = []
         for _ in range(0, events, EVERY):
-            self.feed([self.profile(change)])
+            self.feed([self.profile(change, EVERY if labels else 0)])
             if labels:
                 self.feed([self.label(self.sent + at, baseline, online) for at in range(EVERY)])
             self.sent += EVERY

@@ -45,10 +45,12 @@ def watch(
         for at in range(first, first + EVERY):
             of = pairs.setdefault(ours[at], {})
             of[others[at]] = of.get(others[at], 0) + 1
+        before = read
         while read < len(order) and order[read] + delays[order[read]] < first + EVERY:
             at = order[read]
             time, label_time = float(begin + at), float(begin + at + delays[at])
             health.labelled(begin + at, time, label_time, baseline=ours[at], online=others[at])
             read += 1
+        health.passed(EVERY, read - before, float(begin + first + EVERY))
         health.scored(begin + first, begin + first + EVERY - 1, pairs)
         yield read, health
