@@ -83,7 +83,7 @@ def replay(
     segment: Annotated[str, typer.Option(help="Show figures per so many rows, or from each of some rows on.")] = "0",
     speed: Annotated[str, typer.Option(help="max, realtime, or a multiple such as x100.")] = "max",
     out: Annotated[
-        Path | None, typer.Option(help="Folder for predictions, alarms, dead letters and summary.json.")
+        Path | None, typer.Option(help="Folder for the report, predictions, alarms, dead letters and summary.json.")
     ] = None,
     form: Annotated[str, typer.Option("--format", help="How they are written: jsonl or parquet.")] = "jsonl",
     input_format: Annotated[

@@ -182,6 +182,7 @@ def _finish(plan: Plan, store: Store, run: Run, chain: Chain, spent: _Spent) -> 
         events_per_second=(totals.scoring.inputs.events - spent.before) / max(spent.seconds, 1e-9),
         peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         digest=chain.digest(),
+        history=chain.history,
     )
     if plan.out is not None:
         write_results(plan.out, results, store, plan.form)

@@ -5,35 +5,31 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 from rich import box
 from rich.table import Table
 
+from consumers.page.outcome import Outcome
+from consumers.page.replayed import replayed
 from consumers.store import Store
-from stream.chain import ChainTotals
-from stream.config import Stream
 from stream.drift.comparing import Compared
 from stream.errors import SettingError, StateError
 from stream.prequential import MODELS
-from stream.records import RECORDS, VERDICT, Alarm
-from stream.refitting import Refitted
+from stream.records import RECORDS
 
 FILES = {"predictions": "predictions", "alarms": "alarms", "dead_letters": "dead-letters"}
 
-RESULTS = ["summary.json", *[f"{name}.{form}" for name in FILES.values() for form in ("jsonl", "parquet")]]
+RESULTS = [
+    "summary.json",
+    "report.html",
+    *[f"{name}.{form}" for name in FILES.values() for form in ("jsonl", "parquet")],
+]
 """Every file that a finished replay may leave."""
 
 
-class Results(Struct):
-    """A replay's results; all figures are from after the warm-up."""
+class Results(Outcome, kw_only=True):
+    """A replay's results: what its page shows, and more."""
 
-    stream: str
-    settings: Stream
-    totals: ChainTotals
-    models: dict[str, dict[str, Any]]
     segments: list[dict[str, Any]]
-    alarms: list[Alarm]
-    retrains: list[Refitted]
     compared: list[Compared]
     unused: dict[str, int]
     left_out: dict[str, str]
@@ -42,11 +38,6 @@ class Results(Struct):
     events_per_second: float
     peak_rss_bytes: int
     digest: str
-
-    @property
-    def raised(self) -> int:
-        """Alarms, but for what says no more than that the verdict is another."""
-        return sum(alarm.kind != VERDICT for alarm in self.alarms)
 
     def summary(self) -> dict[str, Any]:
         """The content of ``summary.json``."""
@@ -84,9 +75,13 @@ class Results(Struct):
             "compared": self.compared,
         }
 
+    def report(self) -> str:
+        """The content of ``report.html``."""
+        return replayed(self)
+
 
 def write_results(folder: Path, results: Results, store: Store, form: str) -> None:
-    """Write predictions, alarms, dead letters and summary; each file appears whole or not at all, the summary last."""
+    """Write all the files; each appears whole or not at all, the summary last."""
     try:
         for kind, name in FILES.items():
             path = folder / f"{name}.{form}"
@@ -100,6 +95,9 @@ def write_results(folder: Path, results: Results, store: Store, form: str) -> No
                     file.flush()
                     os.fsync(file.fileno())
             beside.replace(path)
+        beside = folder / "report.html.part"
+        beside.write_text(results.report(), encoding="utf-8")
+        beside.replace(folder / "report.html")
         beside = folder / "summary.json.part"
         beside.write_bytes(msgspec.json.format(msgspec.json.encode(results.summary())) + b"\n")
         beside.replace(folder / "summary.json")

@@ -125,6 +125,7 @@ def report(console: Console, plan: Plan, results: Results) -> None:
     )
     if plan.out is not None:
         console.print(f"results in {plan.out}: summary.json, predictions, alarms and dead letters ({plan.form})")
+        console.print(f"to read: {plan.out / 'report.html'}", soft_wrap=True, markup=False, highlight=False)
 
 
 def _tell(console: Console, results: Results) -> None:

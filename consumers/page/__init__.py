@@ -1,1 +1,1 @@
-"""The model card as a page to read: one HTML file without scripts, which fetches nothing."""
+"""Pages to read, a model card's and a replay's: each one HTML file without scripts, which fetches nothing."""

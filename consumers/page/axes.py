@@ -64,6 +64,21 @@ class Axis(NamedTuple):
         return power * next(step for step in (1, 2, 5, 10) if step * power >= rough * (1 - 1e-9))
 
 
+class Decades(Axis):
+    """An axis of powers of ten; its values are their exponents."""
+
+    __slots__ = ()
+
+    def ticks(self, most: int = 5) -> list[float]:
+        """The whole exponents on the axis, ``most`` or so of them."""
+        first, last = math.ceil(self.low), math.floor(self.high)
+        return [float(exponent) for exponent in range(first, last + 1, max(1, round((last - first) / most)))]
+
+    def label(self, value: float, most: int = 5) -> str:
+        """The power itself."""
+        return f"{10.0**value:,.{max(0, -math.floor(value))}f}" if abs(value) < 7 else f"1e{value:.0f}"
+
+
 class Frame(NamedTuple):
     """The frame of a plot of so many units: where its axes are."""
 
@@ -74,21 +89,31 @@ class Frame(NamedTuple):
 
     @classmethod
     def over(
-        cls, xs: Iterable[float], ys: Iterable[float], width: float = 420, height: float = 250, left: float = 46
+        cls,
+        xs: Iterable[float],
+        ys: Iterable[float],
+        width: float = 420,
+        height: float = 250,
+        left: float = 46,
+        top: float = 30,
     ) -> Self:
         """A frame that all these values fit in; the upright axis ends at round values."""
-        return cls(width, height, Axis.over(xs, left, width - 20), Axis.over(ys, height - 42, 30).rounded())
+        return cls(width, height, Axis.over(xs, left, width - 20), Axis.over(ys, height - 42, top).rounded())
 
     def axes(self, x_title: str, y_title: str, ticks: int = 5) -> Node:
-        """Both axes, lines across at the ticks of the upright one, and the titles with their units."""
-        x, y = self.x, self.y
+        """Both axes, with their titles and units."""
+        return tag("g", self.across(y_title), level(self.x, self.y.start, x_title, ticks))
+
+    def across(self, title: str = "", ticks: int = 5) -> Node:
+        """The upright axis: lines across at its ticks, and its title."""
         parts: list[Content] = []
-        for value in y.ticks():
-            at = y.at(value)
-            parts.append(tag("line", x1=x.start, x2=x.end, y1=at, y2=at, class_="grid"))
-            parts.append(tag("text", y.label(value), x=x.start - 6, y=at + 4, text_anchor="end"))
-        parts.append(tag("text", y_title, x=4, y=14, class_="unit"))
-        return tag("g", *parts, level(x, y.start, x_title, ticks))
+        for value in self.y.ticks(ticks):
+            at = self.y.at(value)
+            parts.append(tag("line", x1=self.x.start, x2=self.x.end, y1=at, y2=at, class_="grid"))
+            parts.append(tag("text", self.y.label(value, ticks), x=self.x.start - 6, y=at + 4, text_anchor="end"))
+        if title:
+            parts.append(tag("text", title, x=4, y=14, class_="unit"))
+        return tag("g", *parts)
 
 
 def level(x: Axis, top: float, title: str, ticks: int = 5) -> Node:

@@ -1,12 +1,11 @@
-"""The page as a whole."""
-
-from importlib.resources import files
+"""The page of a model card as a whole."""
 
 from consumers.page.data import data
+from consumers.page.document import document
 from consumers.page.figures import count, span
 from consumers.page.inputs import inputs
 from consumers.page.loss import Loss
-from consumers.page.markup import Content, Node, name, style, tag, written
+from consumers.page.markup import Content, Node, name, tag
 from consumers.page.recipe import words
 from consumers.page.scores import scores
 from consumers.page.search import candidates, curve_part, how_far_back
@@ -15,22 +14,10 @@ from consumers.page.tables import facts, figure, part
 from consumers.page.verdicts import listed, verdicts
 from stream.training.card import Card
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""What a browser may load for the page: nothing but the styles in it."""
-
 
 def page(card: Card) -> str:
     """The card as one HTML file to read: no script, nothing to fetch."""
     title = f"{card.stream}, baseline {card.version}: model card"
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        tag("title", title),
-        style(files(__package__).joinpath("page.css").read_text(encoding="utf-8")),
-    )
     parts = (
         data(card),
         candidates(card),
@@ -40,8 +27,7 @@ def page(card: Card) -> str:
         inputs(card),
         _made(card),
     )
-    body = tag("body", tag("main", *_first(card), *parts))
-    return "<!doctype html>\n" + written(tag("html", head, body, lang="en")) + "\n"
+    return document(title, *_first(card), *parts)
 
 
 def _first(card: Card) -> list[Content]:

@@ -11,6 +11,8 @@ import msgspec
 import pytest
 
 from stream.records import Prediction
+from tests.consumers.page.harmless import harmless
+from tests.consumers.page.reading import part, rows, titles
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -174,7 +176,22 @@ def test_a_replay_without_settings_reads_them_off_the_first_rows(rotwatch):
     assert summary["models"]["online"]["accuracy"] > 0.85
     assert summary["retrains"] == []
     assert sorted(path.name for path in Path("out").iterdir()) == [
-        "alarms.jsonl", "dead-letters.jsonl", "predictions.jsonl", "summary.json",
+        "alarms.jsonl", "dead-letters.jsonl", "predictions.jsonl", "report.html", "summary.json",
+    ]  # fmt: skip
+
+
+def test_a_replay_leaves_a_page_to_read_and_names_it_last(rotwatch):
+    _, out, _ = rotwatch("replay", "Phishing", "--warm-up", "400", "--out", "out")
+    assert out.splitlines()[-1] == "to read: out/report.html"
+    page = harmless(Path("out/report.html").read_text("utf-8"))
+    summary = json.loads(Path("out/summary.json").read_bytes())
+    assert f"Verdict at the end: {summary['verdict']}" in page.text
+    assert [row[2] for row in rows(part(page, "What came out"))] == [
+        str(summary["models"][model]["errors"]) for model in ("served", "online", "baseline")
+    ]
+    assert titles(page)[1:] == [
+        "Errors and verdicts", "Baseline against online model", "Evidence", "Drift of the inputs", "Scores",
+        "How the verdict changed",
     ]  # fmt: skip
 
 

@@ -140,7 +140,7 @@ def replays(folder: Path) -> Iterator[Replays]:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_undisturbed_replay_has_outputs_of_every_kind_to_compare(replays: Replays, variant: str) -> None:
     found = replays.expected(variant)
-    assert sorted(found) == ["alarms.jsonl", "dead-letters.jsonl", "predictions.jsonl", "summary.json"]
+    assert sorted(found) == ["alarms.jsonl", "dead-letters.jsonl", "predictions.jsonl", "report.html", "summary.json"]
     summary = found["summary.json"]
     assert found["predictions.jsonl"].count(b"\n") == summary["predictions"] + summary["fates"]["repeated"] > 2_400
     assert summary["dead_letters"] > 20

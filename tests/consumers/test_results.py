@@ -34,6 +34,9 @@ class Nothing:
     def summary(self) -> dict[str, int]:
         return {"events": 3}
 
+    def report(self) -> str:
+        return "<p>é"
+
 
 @pytest.fixture
 def store() -> Store:
@@ -50,6 +53,7 @@ def test_json_lines_hold_every_record_in_order(store, tmp_path):
     assert msgspec.json.Decoder(Alarm).decode_lines((tmp_path / "alarms.jsonl").read_bytes()) == ALARMS
     assert msgspec.json.Decoder(DeadLetter).decode_lines((tmp_path / "dead-letters.jsonl").read_bytes()) == LETTERS
     assert msgspec.json.decode((tmp_path / "summary.json").read_bytes()) == {"events": 3}
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == "<p>é"
 
 
 def test_parquet_holds_the_same_records_although_later_ones_have_what_earlier_ones_lack(store, tmp_path):

@@ -122,3 +122,12 @@ def rows(element):
 
 def picture(root, title):
     return next(svg for svg in root.all("svg") if svg.attributes.get("role") and svg.one("title").text == title)
+
+
+def places(shape):
+    """The points of a line or an area."""
+    return [tuple(map(float, place.split(","))) for place in shape.attributes["points"].split()]
+
+
+def texts(drawn):
+    return [each.text for each in drawn.all("text")]

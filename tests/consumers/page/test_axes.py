@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.page.axes import Axis
+from consumers.page.axes import Axis, Decades
 
 values = st.floats(allow_nan=True, allow_infinity=True)
 
@@ -28,3 +28,10 @@ def test_every_value_has_a_place_and_ticks_are_few(drawn):
     assert all(10 <= axis.at(value) <= 90 for value in drawn)
     assert len(axis.ticks()) <= 12
     assert all(axis.label(tick) for tick in axis.ticks())
+
+
+def test_decades_have_their_powers_at_the_ticks():
+    axis = Decades(-4.0, 0.3, 100, 0)
+    assert [axis.label(tick) for tick in axis.ticks()] == ["0.0001", "0.001", "0.01", "0.1", "1"]
+    assert len(Decades(-4.0, 8.0, 100, 0).ticks()) <= 7
+    assert axis.label(3.0) == "1,000"
