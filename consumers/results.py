@@ -13,6 +13,7 @@ from consumers.page.replayed import replayed
 from consumers.store import Store
 from stream.drift.comparing import Compared
 from stream.errors import SettingError, StateError
+from stream.monitoring import MonitoringTotals
 from stream.prequential import MODELS
 from stream.records import RECORDS
 
@@ -62,6 +63,7 @@ class Results(Outcome, kw_only=True):
             "retrains": self.retrains,
             "segments": self.segments,
             "verdict": None if monitoring is None else monitoring.verdict,
+            "monitor": None if monitoring is None else _monitor(monitoring),
             "fates": {
                 **msgspec.structs.asdict(inputs),
                 **msgspec.structs.asdict(labels),
@@ -78,6 +80,19 @@ class Results(Outcome, kw_only=True):
     def report(self) -> str:
         """The content of ``report.html``."""
         return replayed(self)
+
+
+def _monitor(seen: MonitoringTotals) -> dict[str, Any]:
+    """What the monitor says beside its verdict, losses and gaps in errors an event."""
+    return {
+        "reason": seen.reason,
+        "excess_errors_vs_online": seen.excess,
+        "account": seen.account,
+        "retrained": seen.retrained,
+        "estimates": seen.guesses,
+        "labels": seen.labels,
+        "findings": seen.findings,
+    }
 
 
 def write_results(folder: Path, results: Results, store: Store, form: str) -> None:

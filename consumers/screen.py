@@ -113,6 +113,7 @@ def report(console: Console, plan: Plan, results: Results) -> None:
             "(fields.time_unit)?"
         )
     _tell(console, results)
+    _value(console, results)
     if results.compared:
         console.print(compared_table(results), COMPARED, highlight=False)
     for kind, state in (results.totals.monitoring.watched if results.totals.monitoring else {}).items():
@@ -126,6 +127,31 @@ def report(console: Console, plan: Plan, results: Results) -> None:
     if plan.out is not None:
         console.print(f"results in {plan.out}: summary.json, predictions, alarms and dead letters ({plan.form})")
         console.print(f"to read: {plan.out / 'report.html'}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _value(console: Console, results: Results) -> None:
+    """What a retrain might save, where, and how labels come."""
+    seen = results.totals.monitoring
+    if seen is None or "deployed" not in seen.excess:
+        return
+    mean, low, high = (1000 * each for each in seen.excess["deployed"])
+    tolerated = results.settings.monitor.tolerate_extra_errors_per_1000
+    gap = f"{mean:.0f} more wrong than the online model (95%: {low:.0f} to {high:.0f}); {tolerated:g} are tolerated"
+    lines = [f"of 1,000 labelled events the baseline gets {gap}"]
+    if seen.retrained is not None:
+        lines.append(seen.retrained.sentence)
+    lines += [
+        f"most where {each.where}: {1000 * each.baseline_errors:.0f} of 1,000 beside {1000 * each.online_errors:.0f}, "
+        f"in {each.events:,} labelled events"
+        for each in seen.account.slices[:3]
+    ]
+    if seen.account.costs:
+        costs = ", ".join(f"{model} {cost:,.2f}" for model, cost in seen.account.costs.items())
+        lines.append(f"costs of 1,000 labelled events: {costs}")
+    if seen.labels.rise is not None:
+        lines.append(f"twice the baseline's errors would be found in about {seen.labels.rise:,.0f} labelled events")
+    for line in lines:
+        console.print(line, highlight=False, markup=False)
 
 
 def _tell(console: Console, results: Results) -> None:

@@ -9,6 +9,7 @@ from consumers.page.heat import heat
 from consumers.page.markup import Node, name, tag
 from consumers.page.outcome import Outcome
 from consumers.page.overall import overall
+from consumers.page.slices import slices
 from consumers.page.stretches import stretches
 from consumers.page.tables import part
 from consumers.page.timeline import Timeline
@@ -25,6 +26,7 @@ def replayed(outcome: Outcome) -> str:
         f"{outcome.stream}: replay",
         _header(outcome),
         overall(outcome, timeline),
+        slices(outcome),
         *_over_time(outcome, timeline),
         turns(outcome),
     )

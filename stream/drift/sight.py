@@ -22,14 +22,16 @@ class Labels(Struct, frozen=True):
 
     ``share`` of events, and ``shares`` of those that were called so: by the baseline, by the online model, and by
     whether they agree; of events whose labels were waited for. ``delays``: from event to label, by quantile, seconds.
-    ``age``: seconds since the last label, in the stream's time. ``takes``: seconds in which it would be found that the
-    baseline's errors have doubled. ``chosen``: how labels were chosen by what the models said; empty where not.
+    ``age``: seconds since the last label, in the stream's time. ``rise``: labelled events in which it would be found
+    that the baseline's errors have doubled; ``takes``: seconds for that. ``chosen``: how labels were chosen by what the
+    models said; empty where they were not.
     """
 
     share: float | None
     shares: Shares
     delays: dict[float, float]
     age: float | None
+    rise: float | None
     takes: float | None
     chosen: str
 
@@ -91,7 +93,7 @@ class Sight(Struct):
         health = self.health
         found = {share: health.delays.quantile(share) for share in QUANTILES}
         delays = {share: delay for share, delay in found.items() if delay is not None}
-        return Labels(health.share, health.shares, delays, health.age(self.now), self.takes, self.invalid)
+        return Labels(health.share, health.shares, delays, health.age(self.now), self.rise, self.takes, self.invalid)
 
     @property
     def invalid(self) -> str:

@@ -22,7 +22,7 @@ SUMMARY = [
     "stream", "events", "labels", "joined", "predictions", "dead_letters", "events_per_second", "peak_rss_bytes",
     "digest", "models", "alarms", "retrains", "segments",
 ]  # fmt: skip
-EXTRA = ["verdict", "fates", "warm_up_unused", "versions", "cpu_seconds", "detectors", "compared"]
+EXTRA = ["verdict", "monitor", "fates", "warm_up_unused", "versions", "cpu_seconds", "detectors", "compared"]
 FIGURES = ["errors", "accuracy", "balanced_accuracy", "log_loss", "brier", "roc_auc", "average_precision"]
 
 

@@ -6,6 +6,7 @@ from stream.chain import ChainTotals
 from stream.config import Stream
 from stream.drift.account import Accounted
 from stream.drift.guesses import Guessed
+from stream.drift.label_health import Shares
 from stream.drift.sight import Labels
 from stream.history import BINS, History, Point
 from stream.labels import LabelCounts
@@ -69,7 +70,7 @@ def monitoring(**words):
         "account": Accounted(),
         "retrained": None,
         "guesses": Guessed(None, None, None, None, None),
-        "labels": Labels(None, {}, {}, None, None, ""),
+        "labels": Labels(None, Shares({}, {}, {}), {}, None, None, None, ""),
         "watched": {},
     }
     counts = dict.fromkeys(("read", "profiles", "labelled", "left_out", "dead", "skipped", "lost"), 0)

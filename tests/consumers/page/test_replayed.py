@@ -2,6 +2,8 @@
 
 from stream.chain import ChainTotals
 from stream.config import Stream
+from stream.drift.account import Accounted
+from stream.drift.slices import Slice
 from stream.drift.value import Realised
 from stream.history import BINS
 from stream.records import VERDICT
@@ -143,3 +145,16 @@ def test_all_parts_are_there_in_order_and_every_plot_is_told_in_words():
     assert root.one("title").text == "s: replay"
     assert "baseline: 100 at first" in picture(root, ERRORS).one("desc").text
     assert "paired: 0.01 at first" in picture(root, EVIDENCE).one("desc").text
+
+
+def test_the_slices_with_the_greatest_gap_are_listed_where_there_are_any():
+    bad = [
+        Slice("country", "country is 'se' & <b>", 1_200, 0.345, 0.081, 0.2),
+        Slice("x", "x is missing", 30, 0.5, 0, 0.1),
+    ]
+    page = page_of([point(100)], totals=ChainTotals(scoring(), monitoring(account=Accounted(slices=bad))))
+    assert rows(part(page, "Where it errs")) == [
+        ["country is 'se' & <b>", "1,200", "345", "81"],
+        ["x is missing", "30", "500", "0"],
+    ]
+    assert "Where it errs" not in page_of([point(100)]).text
