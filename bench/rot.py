@@ -14,7 +14,17 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench import rot_detectors, rot_labels, rot_positives, rot_streams, rot_unlabelled, rot_verdicts
+from bench import (
+    rot_delayed,
+    rot_detectors,
+    rot_endless,
+    rot_labels,
+    rot_positives,
+    rot_replayed,
+    rot_streams,
+    rot_unlabelled,
+    rot_verdicts,
+)
 from bench.mail_worlds import mail
 from bench.many_runs import JUDGED, TOLERATED, absolute, alarms, decisions, intervals, paired, references, reverse
 from bench.report import Figure, at_least, at_most, publish
@@ -269,7 +279,10 @@ PARTS = {
     "interval": interval,
     "cost": cost,
     "verdicts": rot_verdicts.verdicts,
+    "delayed": rot_delayed.delayed_labels,
     "positives": rot_positives.positives,
+    "endless": rot_endless.endless,
+    "shuffled-losses": rot_replayed.shuffled_losses,
     "streams": rot_streams.streams,
     "shuffled": rot_streams.shuffled,
     "detectors": rot_detectors.nulls,
