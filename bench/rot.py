@@ -29,9 +29,10 @@ from bench.mail_worlds import mail
 from bench.many_runs import JUDGED, TOLERATED, absolute, alarms, decisions, intervals, paired, references, reverse
 from bench.report import Figure, at_least, at_most, publish
 from bench.worlds import NULLS, Array, Chance, Losses, World, cells, half_shared, independent, ramp, step, turned
+from stream.config import Loss
 from stream.drift.bounded import Bounded
 from stream.drift.interval import Interval
-from stream.drift.rot import DETECTORS, Limits, Loss, Reference, begin
+from stream.drift.rot import DETECTORS, Limits, Reference, begin
 
 N = 10_000.0
 RUNS, EVENTS = 200, 20_000

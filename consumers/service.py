@@ -60,7 +60,7 @@ class Service(Struct):
 def serve(service: Service, stop: Callable[[], bool], at_step: Callable[[str], None] = lambda _: None) -> None:
     """Run a service until ``stop`` says so; raises SettingError and StateError for what waiting does not mend."""
     settings, name, role = service.settings, service.name, service.role
-    stream = service.stream if role is MONITOR else name_classes(f"streams.{name}", service.stream, [])
+    stream = name_classes(f"streams.{name}", service.stream, [])
     keys = _keys(settings)
     registry, exporter = _metrics(service)
     server = watcher = None

@@ -41,8 +41,7 @@ def opened(settings: Settings, name: str, stream: Stream, role: Role) -> Iterato
     if not path:
         raise SettingError("worker.checkpoint_key_file", path, "the file with the key that the workers seal with")
     keys = load_keys(Path(path))
-    if role is SCORER:
-        stream = name_classes(f"streams.{name}", stream, [])
+    stream = name_classes(f"streams.{name}", stream, [])
     findings = check(settings.kafka, name, stream)
     wrong = [finding for finding in findings if finding.state == "missing" or finding.partitions != stream.partitions]
     if wrong:

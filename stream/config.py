@@ -26,6 +26,7 @@ from stream.watching import check_detectors
 
 Kind = Literal["binary", "multiclass", "anomaly"]
 Serving = Literal["baseline", "online", "blend"]
+Loss = Literal["errors", "errors+brier"]
 
 KINDS = ("events", "labels", "predictions", "labelled", "profiles", "alarms", "dead_letters", "state")
 """Of topics, in the order in which they are shown."""
@@ -92,14 +93,16 @@ class Monitor(Struct, frozen=True, forbid_unknown_fields=True):
     """How often the monitor may be wrong, and what it tolerates.
 
     ``false_alarm_every``: labelled events. The baseline may make so many errors more than the online model, and each
-    so many more than its reference, the upper end of its risk's interval, says. ``must_know_within``: the longest that
-    it may take to find that the baseline's errors have doubled. ``costs``: of a call, by true class and class called.
-    ``detectors``: names by the value that they watch (stream.watching); they never change the verdict.
+    so many more than its reference, the upper end of its risk's interval, says. ``loss``: the paired and the reverse
+    detector test errors, or the mean of the evidence of errors and of Brier scores. ``must_know_within``: the longest
+    that it may take to find that the baseline's errors have doubled. ``costs``: of a call, by true class and class
+    called. ``detectors``: names by the value that they watch (stream.watching); they never change the verdict.
     """
 
     false_alarm_every: int = 10_000
     tolerate_extra_errors_per_1000: float = 10.0
     tolerate_above_reference_per_1000: float = 20.0
+    loss: Loss = "errors"
     must_know_within: Duration = Duration(30 * 86400)
     costs: dict[str, dict[str, float]] = {}
     detectors: dict[str, list[str]] = {}
@@ -345,6 +348,8 @@ def _check_models(key: str, stream: Stream) -> None:
         if given:
             wanted = f"both names, the one that {getattr(stream, given[0])} is the probability of last"
             raise SettingError(f"{key}.classes", [], wanted)
+    if stream.kind == "anomaly" and stream.monitor.loss != "errors":
+        raise SettingError(f"{key}.monitor.loss", stream.monitor.loss, '"errors": anomaly scores are no probabilities')
     if stream.kind == "anomaly" and stream.serving == "blend":
         raise SettingError(f"{key}.serving", "blend", '"online" or "baseline": anomaly scores are no probabilities')
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from stream.config import Stream
 from stream.drift.account import Account, Accounted, AccountState
+from stream.drift.brier import brier
 from stream.drift.evidence import Crossing
 from stream.drift.guesses import DISAGREEMENT, Guesses, guesses
 from stream.drift.interval import Interval
@@ -99,7 +100,7 @@ class Judging:
                 self.moves.label(record.label, record.time)
                 self.guesses.labelled(record, self.stream.classes, baseline)
                 judgement.inputs_moved(self.moves.moved)
-            crossings = judgement.update(record.time, baseline, online)
+            crossings = judgement.update(record.time, baseline, online, self._briers(record))
             self.account.labelled(record, baseline, online)
             self.sight.ask(judgement)
             if any(crossing.detector == PAIRED for crossing in crossings):
@@ -109,6 +110,13 @@ class Judging:
             yield from crossings
             if changed and not crossings:
                 yield None
+
+    def _briers(self, record: Labelled) -> tuple[float | None, ...]:
+        """Both models' Brier scores, where the evidence is of them too."""
+        if self.limits.loss == "errors":
+            return ()
+        place = self.stream.classes.index(record.label)
+        return brier(record.baseline, place), brier(record.online, place)
 
     def profile(self, profile: Profile) -> Iterator[Crossing | None]:
         """Take in what was scored: the alarm that it raises; None where the verdict changes without."""
@@ -254,4 +262,5 @@ def limits(stream: Stream) -> Limits:
         monitor.false_alarm_every,
         monitor.tolerate_extra_errors_per_1000 / 1000,
         monitor.tolerate_above_reference_per_1000 / 1000,
+        monitor.loss,
     )

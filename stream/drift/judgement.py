@@ -1,5 +1,7 @@
 """All that is known of one champion version: its evidence, its means, what it costs beside the online model."""
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from stream.drift.bounded import Bounded
@@ -57,12 +59,16 @@ class Judgement(Struct):
     after: After | None = None
     began: int | None = None
 
-    def update(self, time: float, baseline: float, online: float) -> list[Crossing]:
+    def update(
+        self, time: float, baseline: float, online: float, briers: Sequence[float | None] = ()
+    ) -> list[Crossing]:
         """Take in one labelled event of that time: both models' losses, 0 or 1; gives the alarms that it raises.
+
+        ``briers``: both models' Brier scores, where the evidence is of them too.
 
         One an episode: while an alarm counts, the detector prolongs it and says nothing.
         """
-        crossings = self.rot.update(baseline, online)
+        crossings = self.rot.update(baseline, online, *briers)
         self.baseline.update(baseline)
         self.online.update(online)
         self.both.update(baseline * online)

@@ -13,15 +13,13 @@ left behind: at most one alarm a detector. An absolute bound holds for reference
 """
 
 import math
-from typing import Literal
 
 from msgspec import Struct
 
+from stream.config import Loss
 from stream.drift.bounded import Bounded, Null
 from stream.drift.evidence import Crossing, Detector, Evidence
 from stream.errors import RecordError, SettingError
-
-Loss = Literal["errors", "errors+brier"]
 
 PAIRED, REVERSE, BASELINE, ONLINE = "paired", "reverse", "absolute_baseline", "absolute_online"
 DETECTORS = 4

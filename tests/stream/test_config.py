@@ -26,6 +26,7 @@ WRONG = [
     ({"warm_up": -5}, f"{S}.warm_up", -5, "at least 0"),
     ({"serving": "both"}, f"{S}.serving", "both", "one of baseline, online, blend"),
     ({"serving": "blend", "kind": "anomaly"}, f"{S}.serving", "blend", "no probabilities"),
+    ({"monitor": {"loss": "errors+brier"}, "kind": "anomaly"}, f"{S}.monitor.loss", "errors+brier", "no probabilities"),
     ({"serving": "blend", "baseline": "none"}, f"{S}.serving", "blend", 'only "online"'),
     ({"online": "none"}, f"{S}.online", "none", "module:function"),
     ({"baseline": "field:"}, f"{S}.baseline", "field:", "field:NAME"),

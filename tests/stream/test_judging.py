@@ -4,7 +4,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from stream.config import Labels, Stream
+from stream.config import Labels, Monitor, Stream
+from stream.drift.brier import brier
 from stream.duration import Duration
 from stream.monitoring import MonitoringTask
 from stream.profile import Profile
@@ -165,3 +166,28 @@ def test_state_and_alarms_are_the_same_in_any_batches_and_behind_each_snapshot(s
     assert "data_quality" in {alarm.verdict for alarm in found}
     assert parts.digest() == whole.digest()
     assert parts.snapshot().body == whole.snapshot().body
+
+
+def sure(at, score, version="v1"):
+    """A record of both models' right answers; ``score``: what the baseline gives to the true class."""
+    return Labelled(f"e{at}", float(at), at, "yes", float(at), {}, 0.9, 0.9, score, "yes", "yes", "yes", "o", version)
+
+
+@pytest.mark.parametrize(("loss", "alarms"), [("errors", set()), ("errors+brier", {"paired"})])
+def test_probabilities_that_get_worse_count_where_the_loss_has_them(loss, alarms):
+    stream = msgspec.structs.replace(STREAM, monitor=Monitor(loss=loss))
+    monitor = MonitoringTask("s", stream)
+    monitor.feed([References("v1", Expected(0.06), 0.06)])
+    monitor.feed([sure(at, 0.9) for at in range(1_000)])
+    said = monitor.feed([sure(at, 0.55) for at in range(1_000, 3_000)]).alarms
+    assert {alarm.kind for alarm in said if alarm.kind != "verdict"} == alarms
+    again = MonitoringTask("s", stream)
+    again.restore(monitor.snapshot().body, {})
+    assert again.digest() == monitor.digest()
+
+
+def test_brier_scores_are_of_the_class_that_is_true():
+    assert brier(0.9, 1) == pytest.approx(0.01)
+    assert brier(0.9, 0) == pytest.approx(0.81)
+    assert brier([1.0, 0.0], 1) == 1.0
+    assert brier(None, 1) is None
