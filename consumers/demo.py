@@ -91,12 +91,14 @@ def _show(console: Console, plan: Plan) -> Results:
     console.print(figures_table(results))
     monitoring = results.totals.monitoring
     verdict = monitoring.verdict if monitoring else "-"
-    console.print(f"{results.events_per_second:,.0f} events/s; {results.raised} alarms; verdict: {verdict}\n")
+    console.print(
+        f"{results.events_per_second:,.0f} events/s; {results.raised} alarm{'' if results.raised == 1 else 's'}; verdict: {verdict}\n"
+    )
     return results
 
 
 def _noticed(changes: Sequence[Change], alarms: Sequence[Alarm], events: int) -> Table:
-    """Each known change beside the first alarm between it and the next."""
+    """Each known change beside the first alarm between it and the next, or the verdict that still stands."""
     table = Table(title="What changed, and what was noticed", title_justify="left")
     for column in ("at", "what changed", "noticed"):
         table.add_column(column, justify="right" if column == "at" else "left")
@@ -112,5 +114,7 @@ def _noticed(changes: Sequence[Change], alarms: Sequence[Alarm], events: int) ->
         if shown and shown[0].verdict == "baseline_rot":
             del shown[1:]
         text = "\n".join(f"{a.verdict} after {a.position - change.position:,} ({a.kind})" for a in shown)
-        table.add_row(f"{change.position:,}", change.what, text or "-")
+        before = [alarm.verdict for alarm in alarms if alarm.position < change.position]
+        still = f"{before[-1]} as before" if before and before[-1] != "healthy" else "-"
+        table.add_row(f"{change.position:,}", change.what, text or still)
     return table
