@@ -91,9 +91,8 @@ def _show(console: Console, plan: Plan) -> Results:
     console.print(figures_table(results))
     monitoring = results.totals.monitoring
     verdict = monitoring.verdict if monitoring else "-"
-    console.print(
-        f"{results.events_per_second:,.0f} events/s; {results.raised} alarm{'' if results.raised == 1 else 's'}; verdict: {verdict}\n"
-    )
+    alarms = f"{results.raised} alarm{'' if results.raised == 1 else 's'}"
+    console.print(f"{results.events_per_second:,.0f} events/s; {alarms}; verdict: {verdict}\n")
     return results
 
 
