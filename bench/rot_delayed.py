@@ -20,17 +20,17 @@ def delayed_labels() -> list[Figure]:
     for name, stream in MODES.items():
         found = [delayed(stream, seed) for seed in range(RUNS)]
         assert all(one.judged == EVENTS for one in found)
-        soon, ever = (
-            sum(each > 0 for each in counts) for counts in zip(*((f.soon, f.alarms) for f in found), strict=True)
-        )
         what = f"{name}: of {RUNS} runs, those with an alarm"
-        final = bool(stream.labels.maturity)
+        for when, alarms in (
+            (f"in {EVENTS:,} s", [one.soon for one in found]),
+            (f"in {EVENTS:,} s that was not already called blind", [one.believed for one in found]),
+            ("until all labels were there", [one.alarms for one in found]),
+        ):
+            runs = sum(each > 0 for each in alarms)
+            words = f"{what} {when}"
+            figures.append(at_most(words, runs, 0) if stream.labels.maturity else Figure(words, runs))
         figures += [
-            at_most(f"{what} in {EVENTS:,} s", soon, 0) if final else Figure(f"{what} in {EVENTS:,} s", soon),
-            at_most(f"{what} until all labels were there", ever, 0) if final else Figure(f"{what} in all", ever),
-            *(
-                Figure(f"{name}: of {RUNS} runs, {verdict} after {EVENTS:,} s", count)
-                for verdict, count in Counter(one.verdict for one in found).most_common()
-            ),
+            Figure(f"{name}: of {RUNS} runs, {verdict} after {EVENTS:,} s", count)
+            for verdict, count in Counter(one.verdict for one in found).most_common()
         ]
     return figures

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from stream.chain import Chain
 from stream.config import Features, Labels, Stream
+from stream.drift.rot import BASELINE, ONLINE, PAIRED, REVERSE
 from stream.duration import Duration
 from stream.monitoring import MonitoringTask
 from stream.records import Event, Label
@@ -19,10 +20,12 @@ POSITIVE = 0.2
 SOON, LATE = 100.0, 3_000.0
 """Seconds until a positive is labelled, and until a negative is."""
 
-BASELINE, ONLINE = (0.01, 0.12), (0.03, 0.04)
+ERRORS = {"baseline": (0.01, 0.12), "online": (0.03, 0.04)}
 """Share of errors on negatives and on positives: on all events both models err in .032."""
 
 STREAM = Stream(classes=["no", "yes"], online="field:online", baseline="field:baseline", features=Features())
+DETECTED = (PAIRED, REVERSE, BASELINE, ONLINE)
+
 MODES = {
     "in the order of events, once labels are final": replace(STREAM, labels=Labels(maturity=Duration(LATE + 1))),
     "in the order of labels' arrival": STREAM,
@@ -32,10 +35,12 @@ MODES = {
 class Delayed(Struct, frozen=True):
     """Alarms of the monitor's detectors: while events came, and in all, when each had its label.
 
-    ``verdict``: when the last event has come. ``judged``: events in all.
+    ``believed``: of the former those that did not come under the verdict `blind`. ``verdict``: when the last event has
+    come. ``judged``: events in all.
     """
 
     soon: int
+    believed: int
     alarms: int
     verdict: str
     judged: int
@@ -55,22 +60,16 @@ def delayed(stream: Stream, seed: int) -> Delayed:
         inputs.append((final, Label(f"e{at}", final, stream.classes[truth], at)))
     inputs.append((EVENTS + 2 * LATE, Event("last", EVENTS + 2 * LATE, rows[0][0], EVENTS)))
     inputs.sort(key=lambda one: one[0])
-    task.feed([record for time, record in inputs if time < EVENTS])
-    soon, verdict = _alarms(monitor), monitor.verdict
-    task.feed([record for time, record in inputs if time >= EVENTS])
-    return Delayed(soon, _alarms(monitor), verdict, monitor.counts.labelled)
-
-
-def _alarms(monitor: MonitoringTask) -> int:
-    totals = monitor.totals()
-    return sum(totals.alarms[name] for name in totals.evidence)
+    soon = task.feed([record for time, record in inputs if time < EVENTS]).alarms
+    verdict = monitor.verdict
+    later = task.feed([record for time, record in inputs if time >= EVENTS]).alarms
+    soon, later = ([alarm for alarm in alarms if alarm.kind in DETECTED] for alarms in (soon, later))
+    believed = sum(alarm.verdict != "blind" for alarm in soon)
+    return Delayed(len(soon), believed, len(soon) + len(later), verdict, monitor.counts.labelled)
 
 
 def _rows(chance: np.random.Generator, count: int) -> list[tuple[dict[str, float], int]]:
     truth = (chance.random(count) < POSITIVE).astype(int)
-    called = {
-        name: truth ^ (chance.random(count) < np.array(errors)[truth])
-        for name, errors in (("baseline", BASELINE), ("online", ONLINE))
-    }
+    called = {name: truth ^ (chance.random(count) < np.array(errors)[truth]) for name, errors in ERRORS.items()}
     scores = {name: np.where(each, 0.9, 0.1).tolist() for name, each in called.items()}
     return [({name: of[at] for name, of in scores.items()}, label) for at, label in enumerate(truth.tolist())]
