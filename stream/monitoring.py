@@ -130,8 +130,8 @@ class MonitoringTask:
     def feed(self, batch: Sequence[Input]) -> Outputs:
         """Take inputs in order; the same inputs give the same alarms in any batches."""
         out = Outputs([], [], [], [])
-        self.skips.fed(len(batch))
         for record in batch:
+            self.skips.fed(1)
             if isinstance(record, Labelled):
                 self._judge(record, out)
             elif isinstance(record, Profile):

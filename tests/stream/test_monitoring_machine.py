@@ -12,7 +12,7 @@ from stream.config import Labels, Monitor, Stream
 from stream.duration import Duration
 from stream.monitoring import MonitoringTask
 from stream.profile import UNIT, Answers
-from stream.records import Alarm, Input, Labelled, Lost, References, Tick, Undecodable
+from stream.records import Alarm, Input, Labelled, Lost, References, Skip, Tick, Undecodable
 from stream.reference import Expected
 from tests.stream.drift.worlds import EVERY, World
 
@@ -76,9 +76,9 @@ def life() -> tuple[Stream, list[Input]]:
             inputs += labelled
             inputs += [replace(labelled[7], correction=True), replace(labelled[9], sampled=False)]
             at += EVERY
-        # No Skip: its place is where its batch ends, so that it counts in the same batches only.
         inputs += [
             Undecodable("labelled", "no JSON"),
+            Skip("labelled", "broke the code", at, b"?"),
             Lost("labelled", at, at + 1),
             Tick(float(at)),
         ]
