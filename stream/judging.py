@@ -7,6 +7,7 @@ detector, and the comparison of inputs, run from then on.
 from collections.abc import Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stream.config import Stream
 from stream.drift.account import Account, Accounted, AccountState
@@ -28,6 +29,9 @@ from stream.records import Labelled, References
 MOST_PAST = 10
 """Former baselines whose late records are told from a new one's, and versions whose references are remembered."""
 
+MOST_SUSPECT = 20
+"""Times in which a field was broken that are remembered; then the two oldest become one."""
+
 EACH = 100
 """Labelled events between two looks at what changes slowly."""
 
@@ -39,21 +43,22 @@ class JudgingState(Struct):
     references: list[References]
     version: str | None
     past: list[str | None]
-    last: float
     former: Interval | None
     account: AccountState
     moves: MovesState
     guesses: Guesses
     sight: Sight
-    suspect: tuple[float, float] | None
+    suspect: list[tuple[float, float]]
+    invalid: str
     verdict: str
 
 
 class Judging:
     """Judges labelled records in the order of their events, and profiles.
 
-    ``verdict`` is what was thought last. ``suspect``: the times of events between which a field was broken, from which
-    nothing follows. ``former``: the gap of the version before, where it was worth a retrain.
+    ``verdict`` is what was thought last. ``suspect``: from when to when fields were broken, by the times of events,
+    from which nothing follows. ``invalid``: why nothing follows from the labels of now. ``former``: the gap of the
+    version before, where it was worth a retrain.
     """
 
     def __init__(self, name: str, stream: Stream) -> None:
@@ -66,9 +71,9 @@ class Judging:
         self.references: list[References] = []
         self.version: str | None = None
         self.past: list[str | None] = []
-        self.last = 0.0
         self.former: Interval | None = None
-        self.suspect: tuple[float, float] | None = None
+        self.suspect: list[tuple[float, float]] = []
+        self.invalid = ""
         self.verdict = "blind"
         self.moves = Moves()
         self.guesses = guesses(float(self.limits.false_alarm_every))
@@ -82,9 +87,9 @@ class Judging:
         if self._random is not None and self._random.wanted(record.event_id, disagree=False) is None:
             return False
         self.sight.labelled(record)
-        if not self._of_this_version(record):
+        if not self._of_this_version(record) or self.invalid:
             return False
-        return self.suspect is None or not self.suspect[0] < record.time <= self.suspect[1]
+        return not any(begin < record.time <= end for begin, end in self.suspect)
 
     def labelled(self, record: Labelled) -> Iterator[Crossing | None]:
         """Judge a record that ``takes`` takes: the alarms that it raises; None where the verdict changes without."""
@@ -105,7 +110,8 @@ class Judging:
             self.sight.ask(judgement)
             if any(crossing.detector == PAIRED for crossing in crossings):
                 self.account.alarmed()
-        if crossings or before != judgement.held or judgement.baseline.events % EACH == 0 or self.verdict == "blind":
+        events = max(judgement.baseline.events, judgement.online.events)
+        if crossings or before != judgement.held or events % EACH == 0 or events == 1:
             changed = self._think()
             yield from crossings
             if changed and not crossings:
@@ -126,7 +132,7 @@ class Judging:
             whole = self.moves.profile(profile)
             if whole is not None:
                 # What was seen meanwhile says nothing of the baseline; what is labelled later is left out.
-                self.suspect = whole
+                self._suspect(whole)
                 self._begin()
             crossing = self.guesses.profile(profile)
         if profile.version == self.version:
@@ -142,11 +148,19 @@ class Judging:
     def learn(self, said: References) -> None:
         """Take in what the models are measured against; what is known already stays."""
         version = said.baseline_version
+        known = self._known(version)
+        if known is not None and known.since > said.since:
+            said = replace(said, since=known.since)  # of a task that goes on with what others have left
         self.references = [each for each in self.references if each.baseline_version != version][-MOST_PAST + 1 :]
         self.references.append(said)
-        if version != self.moves.version:
+        watched = self._known(self.moves.version)
+        later = watched is None or said.since > watched.since or (known is None and said.since >= watched.since)
+        if version != self.moves.version and later:
+            if self.moves.open is not None:
+                self._suspect(self.moves.open)
             self.guesses = guesses(float(self.limits.false_alarm_every))
-        if version != self.moves.version or (self.moves.expected.inputs is None and said.expected.inputs is not None):
+            self.moves = Moves(version, said.expected)
+        elif version == self.moves.version and self.moves.expected.inputs is None and said.expected.inputs is not None:
             self.moves = Moves(version, said.expected)
         if version == self.version:
             self.judgement.learn(said.expected.risk, said.online_risk)
@@ -154,24 +168,37 @@ class Judging:
     def _of_this_version(self, record: Labelled) -> bool:
         """Whether a record is of the baseline in use.
 
-        A former version is in use again, as after a rollback, by an event that is later than the last one of the
+        A former version is in use again, as after a rollback, where a scorer says that it came into use later than the
         version in between. What else comes of a former version was only labelled late.
         """
         version = record.baseline_version
         if version != self.version:
-            if version in self.past and record.time <= self.last:
+            if version in self.past and not self._later(version):
                 return False
             gap = self.judgement.alarmed or self.judgement.deployed
             self.former = gap if gap.events and gap.mean > self.limits.tolerance else None
             self.past = [*[one for one in self.past if one != version], self.version][-MOST_PAST:]
-            self.version, self.suspect = version, None
+            self.version = version
             self._begin()
-        self.last = record.time
         # The gap compares the models on the same events: one that the baseline did not score is none of them.
         return version is None or record.baseline_label is not None
 
+    def _known(self, version: str | None) -> References | None:
+        return next((each for each in self.references if each.baseline_version == version), None)
+
+    def _later(self, version: str | None) -> bool:
+        """Whether a version came into use later than the one that is judged."""
+        ours, others = self._known(self.version), self._known(version)
+        return ours is not None and others is not None and others.since > ours.since
+
+    def _suspect(self, span: tuple[float, float]) -> None:
+        self.suspect.append(span)
+        if len(self.suspect) > MOST_SUSPECT:
+            (begin, _), (_, end), *rest = self.suspect
+            self.suspect = [(begin, end), *rest]
+
     def _begin(self) -> None:
-        known = next((each for each in self.references if each.baseline_version == self.version), References(None))
+        known = self._known(self.version) or References(None)
         self.judgement = judge(self.limits, known.expected.risk, known.online_risk)
         inputs = known.expected.inputs
         self.account = Account(self._costs_key, self.stream, None if inputs is None else inputs.histograms)
@@ -179,13 +206,16 @@ class Judging:
 
     def _think(self) -> bool:
         """Form the verdict anew; whether it is another."""
-        before = self.verdict
+        before, invalid = self.verdict, self.sight.invalid
+        if bool(invalid) != bool(self.invalid):
+            self._begin()  # of labels that were chosen nothing is kept
+        self.invalid = invalid
         if self.moves.broke is not None:
             self.verdict = "data_quality"
         elif self.version is None:
             self.verdict = "no_baseline" if self.judgement.online.events else "blind"
         else:
-            self.verdict = self.judgement.verdict(invalid=bool(self.sight.invalid), blind=bool(self.sight.blind))
+            self.verdict = self.judgement.verdict(invalid=bool(invalid), blind=bool(self.sight.blind))
         return self.verdict != before
 
     @property
@@ -200,7 +230,7 @@ class Judging:
         if verdict == "data_quality":
             why = broken(findings)
         elif verdict in ("blind", "no_baseline"):
-            why = self.sight.invalid or self.sight.blind
+            why = self.invalid or self.sight.blind
             return "; ".join(filter(None, [f"{why}: {following}" if why else following, what and f"moved have {what}"]))
         elif verdict in ("shift_unconfirmed", "benign_shift") and judgement.after is not None:
             why = f"{what}; {shifted(verdict, judgement.after, float(self.stream.labels.maturity))}"
@@ -232,23 +262,25 @@ class Judging:
             self.references,
             self.version,
             self.past,
-            self.last,
             self.former,
             self.account.snapshot(),
             self.moves.snapshot(),
             self.guesses,
             self.sight,
             self.suspect,
+            self.invalid,
             self.verdict,
         )
 
     def restore(self, state: JudgingState) -> None:
-        """Take up a snapshot."""
-        self.references, self.version, self.past, self.last = state.references, state.version, state.past, state.last
+        """Take up a snapshot; under other limits evidence begins anew, as what they claim does."""
+        self.references, self.version, self.past = state.references, state.version, state.past
         self.former, self.suspect, self.verdict = state.former, state.suspect, state.verdict
+        self.invalid = state.invalid
         self.moves, self.guesses = restored(state.moves), state.guesses
         self._begin()
-        self.judgement = state.judgement
+        if state.judgement.limits == self.limits:
+            self.judgement = state.judgement
         self.account.restore(state.account)
         within, whole = self.sight.within, self.sight.whole
         self.sight = state.sight

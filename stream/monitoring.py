@@ -171,10 +171,18 @@ class MonitoringTask:
             self._count(detection.alarm(self.name, record, self.verdict), out)
 
     def _profile(self, profile: Profile, out: Outputs) -> None:
+        before = self.verdict
+        try:
+            crossings = list(self.judging.profile(profile))
+        except StateError as error:
+            # It does not fit the reference that a scorer has told: whoever has written it, the monitor goes on.
+            self.counts.read += 1
+            self.counts.dead += 1
+            out.dead_letters.append(DeadLetter("profiles", "", str(error), -1, msgspec.json.encode(profile)))
+            return
         self.counts.profiles += 1
         self.clock = profile.until
-        before = self.verdict
-        for crossing in self.judging.profile(profile):
+        for crossing in crossings:
             if crossing is not None:
                 self._count(self._alarm(crossing), out)
             else:
@@ -182,7 +190,7 @@ class MonitoringTask:
 
     def _turn(self, before: str, out: Outputs) -> None:
         """Say that the verdict is another, but for the first one, if that is a good one."""
-        if before != "blind" or self.verdict not in ("healthy", "no_baseline"):
+        if before != "blind" or self.counts.labelled > 1 or self.verdict not in ("healthy", "no_baseline"):
             position, event_id = self.newest
             out.alarms.append(
                 Alarm(self.name, position, event_id, self.clock, VERDICT, self.verdict, None, {}, self.reason)

@@ -200,12 +200,14 @@ class References(Struct, frozen=True, tag="references", tag_field="record"):
     """What a baseline, and the online model beside it, are measured against.
 
     ``online_risk``: the upper end of the 95% interval of its share of errors on rows that it had not learned from,
-    before the stream; None: not known.
+    before the stream; None: not known. ``since``: the time, by events, when the baseline came into use: of two versions
+    the one in use is that which came later.
     """
 
     baseline_version: str | None
     expected: Expected = Expected()
     online_risk: float | None = None
+    since: float = 0.0
 
 
 VERDICT = "verdict"

@@ -90,6 +90,7 @@ class ScoringTask:
         self.before: list[int] = []
         self.profiling = Profiling(stream, self._answers)
         self.say_at = 0
+        self.in_use_since = 0.0
 
     def feed(self, batch: Sequence[Input]) -> Outputs:
         """Take inputs in order and answer what is to be published.
@@ -141,7 +142,8 @@ class ScoringTask:
 
     def _say_references(self, out: Outputs) -> None:
         models = self.models
-        self._tell(References(models.baseline_version, models.expected, models.online_risk), out)
+        known = References(models.baseline_version, models.expected, models.online_risk, self.in_use_since)
+        self._tell(known, out)
         self.say_at = self.inputs.predicted + SAID_EVERY
 
     def _say_profile(self, out: Outputs) -> None:
@@ -166,6 +168,7 @@ class ScoringTask:
         self.models.swap(swap, self.stream.kind, self.join.versions())
         self.inputs.swaps += 1
         if self.models.baseline_version != before:
+            self.in_use_since = max(self.clock, 0.0)
             self.models.attempt(self._extractor, [e.row for e in islice(self.join.in_room(), 8) if e.row is not None])
         self.lates.keep([self.models.baseline_version or "", *self.models.shadows])
         for chosen in swap.shadows:
@@ -374,6 +377,7 @@ class ScoringTask:
         self.inputs = InputCounts(*state["inputs"])
         self.clock, self.tally, self.say_at = state["clock"], state["tally"], state["say_at"]
         self.profiling.restore(state["profiling"])
+        self.in_use_since = state["in_use_since"]
 
     def digest(self) -> str:
         """The canonical digest of the state."""
@@ -393,4 +397,5 @@ class ScoringTask:
             "tally": self.tally,
             "say_at": self.say_at,
             "profiling": self.profiling.state(),
+            "in_use_since": self.in_use_since,
         }

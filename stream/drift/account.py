@@ -1,6 +1,7 @@
 """What stands beside the evidence of one champion version: what a retrain might save, where, and at which costs."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from msgspec import Struct, field
 
@@ -60,7 +61,8 @@ class Account:
         served = float(record.served_label != record.label)
         self._value.update(baseline, online, served)
         if record.features is not None:
-            self._slices.update(record.features, baseline, online)
+            with suppress(KeyError):  # a record of before a column was added
+                self._slices.update(record.features, baseline, online)
         if self._costs is not None and record.baseline_label is not None and record.online_label is not None:
             calls = {"baseline": record.baseline_label, "online": record.online_label, "served": record.served_label}
             self._costs.update(record.label, **calls)

@@ -98,7 +98,11 @@ def delay(null: Null, every: float, values: Sequence[float], before: Sequence[fl
             usual = _steps(levels, factors, before)
             usual /= usual.sum(axis=1, keepdims=True)
             start = np.linalg.matrix_power(usual, HEALTHY)[0]
-        left = np.linalg.solve(np.eye(PLACES) - _steps(levels, factors, after), np.ones(PLACES))
+        try:
+            left = np.linalg.solve(np.eye(PLACES) - _steps(levels, factors, after), np.ones(PLACES))
+        except np.linalg.LinAlgError:  # nothing ever leads to the threshold, as where nothing can rise
+            times.append(math.inf)
+            continue
         time = float(start @ left)
         times.append(time if 0.0 < time < NEVER else math.inf)
     return min(times)

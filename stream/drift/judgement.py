@@ -84,7 +84,9 @@ class Judgement(Struct):
         for name, ago in self.rot.since_alarms().items():
             self.held[name] = ago < LATCH or (self.held[name] and self._beyond(name))
         for crossing in new:
-            self.began = crossing.change
+            # A detector whose reference came later has counted fewer events.
+            change = crossing.change
+            self.began = None if change is None else self.rot.events - (crossing.event - change)
         if self.after is not None and any(self.held.values()):
             # It cost something: what it costs when that is over is another question.
             self.after = After(self.after.since, Interval(LOSS), Interval(GAP))

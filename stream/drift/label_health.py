@@ -11,9 +11,6 @@ SILENT = 3.0
 MISSED = 20.0
 """Labels that should have come in that time, at least."""
 
-HALF_LIFE = 500
-"""Labelled events over which the time between them is averaged."""
-
 
 class Shares(Struct, frozen=True):
     """The labelled share of the events of each answer."""
@@ -37,8 +34,9 @@ class LabelHealth(Struct):
     reported: float = 0.0
     heard: float | None = None
     without: int = 0
-    event: float | None = None
-    spacing: float = 0.0
+    until_now: float | None = None
+    passing: float = 0.0
+    span: float = 0.0
 
     def scored(self, first: int, last: int, pairs: Pairs) -> None:
         """Take in how often which answers came together among the events ``first``..``last`` (positions)."""
@@ -49,12 +47,17 @@ class LabelHealth(Struct):
 
         Whoever scored them says so: labelled records may be read later than profiles.
         """
+        if self.until_now is not None:
+            self.passing += max(0.0, until - self.until_now)
+        self.until_now = until if self.until_now is None else max(self.until_now, until)
         if not labels:
             self.without += events
             return
         keep = (1 - 1 / REMEMBERED) ** labels
         self.between = self.between * keep + self.without + events
         self.reported = self.reported * keep + labels
+        self.span = self.span * keep + self.passing
+        self.passing = 0.0
         self.heard = until if self.heard is None else max(self.heard, until)
         self.without = 0
 
@@ -72,10 +75,6 @@ class LabelHealth(Struct):
         if baseline is not None and online is not None:
             self.selection.labelled(position, baseline, online)
         self.labels += 1
-        if self.event is not None:
-            # Differences with their signs: they add up to the time that went by, in whatever order events come.
-            self.spacing += (time - self.event - self.spacing) * max(1 / (self.labels - 1), 1 - 0.5 ** (1 / HALF_LIFE))
-        self.event = time
         if not implied:
             self.delays.update(label_time - time)
 
@@ -117,8 +116,8 @@ class LabelHealth(Struct):
     def until(self, events: float) -> float:
         """Seconds in which so many events are labelled at the present rate, with half of the labels still to come.
 
-        Infinite where no two labelled events lie apart.
+        Infinite where no time has gone by.
         """
-        if self.spacing <= 0:
+        if self.span <= 0 or not self.reported:
             return float("inf")
-        return events * self.spacing + (self.delays.quantile(0.5) or 0.0)
+        return events * self.span / self.reported + (self.delays.quantile(0.5) or 0.0)

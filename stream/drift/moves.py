@@ -24,6 +24,7 @@ class MovesState(Struct):
     labels: State | None
     pending: dict[str, int]
     untils: list[float]
+    known: list[str]
     moved: float | None
     broke: float | None
 
@@ -31,7 +32,7 @@ class MovesState(Struct):
 class Moves:
     """Watches the baseline ``version``; times are of events.
 
-    ``moved``: when what has moved was found, None: nothing has.
+    ``moved``: when what has moved last was found, None: nothing has.
     ``broke``: the time before which the field broke that is broken now.
     """
 
@@ -43,6 +44,7 @@ class Moves:
         self._labels = LabelShares(self.expected.classes) if len(self.expected.classes) > 1 else None
         self._pending: dict[str, int] = {}
         self._untils: list[float] = []
+        self._known: list[str] = []
         self.moved: float | None = None
         self.broke: float | None = None
 
@@ -72,10 +74,17 @@ class Moves:
             self._date(time)
 
     def _date(self, now: float) -> None:
-        if not any(not found.schema for found in self.findings):
+        found = [f"{each.kind}:{each.feature}" for each in self.findings if not each.schema]
+        if not found:
             self.moved = None
-        elif self.moved is None:
-            self.moved = now
+        elif any(each not in self._known for each in found):
+            self.moved = now  # of what moves now nothing is known yet, whatever was known of what moved before
+        self._known = found
+
+    @property
+    def open(self) -> tuple[float, float] | None:
+        """From when to when the field that is broken now has been so, as far as is known."""
+        return None if self.broke is None else (self.broke, self._untils[-1])
 
     @property
     def findings(self) -> list[Finding]:
@@ -98,6 +107,7 @@ class Moves:
             None if self._labels is None else self._labels.snapshot(),
             dict(self._pending),
             list(self._untils),
+            list(self._known),
             self.moved,
             self.broke,
         )
@@ -111,5 +121,6 @@ def restored(state: MovesState) -> Moves:
     if made._labels is not None and state.labels is not None:  # noqa: SLF001 - as above
         made._labels.restore(state.labels)  # noqa: SLF001 - as above
     made._pending, made._untils = dict(state.pending), list(state.untils)  # noqa: SLF001 - as above
+    made._known = list(state.known)  # noqa: SLF001 - as above
     made.moved, made.broke = state.moved, state.broke
     return made

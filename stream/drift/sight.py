@@ -13,7 +13,7 @@ from stream.records import Labelled
 ENOUGH = 500
 """Labelled events of a version by which its errors are known well enough to tell how soon a rise would be found."""
 
-ASKED_EVERY = 1_000
+ASKED_EVERY = 5_000
 """Labelled events between two times that this is told."""
 
 
@@ -55,7 +55,6 @@ class Sight(Struct):
 
     def labelled(self, record: Labelled) -> None:
         """Take in a labelled record."""
-        self.now = max(self.now, record.time)
         self.health.labelled(
             record.position,
             record.time,
@@ -85,7 +84,7 @@ class Sight(Struct):
     @property
     def takes(self) -> float | None:
         """Seconds in which a doubling of the baseline's errors would be found; None: not known."""
-        return None if self.rise is None else self.health.until(self.rise)
+        return None if self.rise is None or not self.health.span else self.health.until(self.rise)
 
     @property
     def said(self) -> Labels:

@@ -4,8 +4,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from stream.config import Labels, Monitor, Stream
+from stream.config import Features, Labels, Monitor, Stream
 from stream.drift.brier import brier
+from stream.drift.selection import Cell
 from stream.duration import Duration
 from stream.monitoring import MonitoringTask
 from stream.profile import Profile
@@ -191,3 +192,105 @@ def test_brier_scores_are_of_the_class_that_is_true():
     assert brier(0.9, 0) == pytest.approx(0.81)
     assert brier([1.0, 0.0], 1) == 1.0
     assert brier(None, 1) is None
+
+
+def test_labels_of_two_breaks_are_left_out_however_late_they_come():
+    stand = Stand()
+    stand.live(1_000)
+    late = []
+    for _ in range(2):
+        begun = stand.sent
+        stand.live(1_000, change=times_100, labels=False)
+        stand.live(600, labels=False)
+        late += [stand.label(at, 1.0, 0.0) for at in range(begun + 200, begun + 1_000)]
+    before = stand.monitor.counts.left_out
+    stand.feed(late)
+    assert stand.monitor.counts.left_out == before + len(late)
+    assert not any(alarm.kind == "paired" for alarm in stand.alarms)
+
+
+def test_a_break_that_a_swap_ends_is_remembered():
+    stand = Stand()
+    stand.live(1_000)
+    begun = stand.sent
+    stand.live(1_000, change=times_100, labels=False)
+    assert stand.monitor.verdict == "data_quality"
+    stand.feed([References("v2", Expected(0.06), 0.06, since=float(stand.sent))])
+    before = stand.monitor.counts.left_out
+    stand.feed([stand.label(at, 1.0, 0.0) for at in range(begun + 200, begun + 900)])
+    assert stand.monitor.counts.left_out == before + 700
+    assert not any(alarm.kind == "paired" for alarm in stand.alarms)
+
+
+def also_moved(row):
+    return {**row, "x0": row["x0"] + 0.8, "x1": row["x1"] + 2.0}
+
+
+def test_what_moves_later_is_another_shift_of_which_nothing_is_known_yet():
+    stand = Stand(delay=2_000.0)
+    stand.live(1_000)
+    assert stand.live(8_000, change=moved, baseline=0.02, online=0.02)[-1] == "benign_shift"
+    assert stand.live(1_000, change=also_moved, labels=False)[-1] == "shift_unconfirmed"
+
+
+def test_a_task_that_lags_behind_a_swap_does_not_take_the_monitor_back():
+    stand = Stand()
+    stand.live(500)
+    reference = stand.world.reference
+    stand.feed([References("v2", Expected(0.06, reference), 0.06, since=500.0)])
+    stand.feed([References("v1", Expected(0.06, reference), 0.06)])
+    assert stand.monitor.judging.moves.version == "v2"
+    stand.feed([References("v1", Expected(0.06, reference), 0.06, since=900.0)])  # a rollback
+    assert stand.monitor.judging.moves.version == "v1"
+
+
+def test_models_that_were_always_wrong_together_can_be_judged():
+    monitor = MonitoringTask("s", STREAM)
+    wrong = Labelled("e", 0.0, 0, "yes", 0.0, {}, 0.1, 0.1, 0.1, "no", "no", "no", "o", "v1")
+    monitor.feed([msgspec.structs.replace(wrong, event_id=f"e{at}", time=float(at)) for at in range(1_200)])
+    assert monitor.judging.sight.rise == float("inf")
+
+
+def test_a_record_of_before_a_column_was_added_is_judged_all_the_same():
+    stream = msgspec.structs.replace(STREAM, features=Features(numeric=["x0", "new"]))
+    monitor = MonitoringTask("s", stream)
+    monitor.feed([sure(at, 0.9) for at in range(5)])
+    assert monitor.counts.labelled == 5
+
+
+def test_a_profile_that_does_not_fit_is_a_dead_letter_and_the_monitor_goes_on():
+    stand = Stand()
+    made = msgspec.structs.replace(stand.profile(), numbers={})
+    out = stand.monitor.feed([made])
+    [letter] = out.dead_letters
+    assert letter.source == "profiles"
+    assert "has no column" in letter.reason
+    assert stand.monitor.totals().unbalanced() is None
+    assert stand.live(200)[-1] == "healthy"
+
+
+def test_under_other_limits_evidence_begins_anew_behind_a_restart():
+    stand = Stand()
+    stand.live(1_000, baseline=0.08)
+    body = stand.monitor.snapshot().body
+    for tolerated, events in ((10.0, 1_000), (100.0, 0)):
+        limits = Monitor(tolerate_extra_errors_per_1000=tolerated)
+        again = MonitoringTask("s", msgspec.structs.replace(STREAM, monitor=limits))
+        again.restore(body, {})
+        assert again.judging.judgement.rot.events == events
+        assert again.judging.judgement.limits.tolerance == tolerated / 1_000
+
+
+def test_labels_that_were_chosen_count_for_nothing_until_they_are_fair_again():
+    stand = Stand()
+    stand.live(500)
+    stand.monitor.judging.sight.health.selection.baseline["yes"] = Cell(1e4, 1e4, 5e3, 1e3, 1e4)
+    stand.live(100)
+    assert stand.monitor.verdict == "blind"
+    assert "labels were chosen" in stand.monitor.reason
+    counted = stand.monitor.counts.labelled
+    stand.live(300, baseline=0.9)
+    assert stand.monitor.counts.labelled == counted
+    del stand.monitor.judging.sight.health.selection.baseline["yes"]
+    assert stand.live(200)[-1] == "healthy"
+    assert stand.monitor.judging.judgement.rot.events <= 200

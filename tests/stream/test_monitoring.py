@@ -230,15 +230,16 @@ def test_counts_skips_and_clock_go_on_after_a_restore():
 
 def test_behind_a_rollback_the_former_baseline_is_judged_anew_and_late_records_of_others_are_not():
     task = MonitoringTask("s", STREAM)
-    task.feed(stretch(300, 0.1, 0.1, version="a"))
-    task.feed(stretch(300, 0.1, 0.1, start=300, version="b"))
+    task.feed([References("a"), *stretch(300, 0.1, 0.1, version="a")])
+    task.feed([References("b", since=300.0), *stretch(300, 0.1, 0.1, start=300, version="b")])
+    task.feed([References("a"), *stretch(20, 0.1, 0.1, start=700, version="a")])  # of a task that has not swapped yet
     task.feed(stretch(20, 0.1, 0.1, start=200, version="a"))  # labelled late
-    assert (task.judging.version, task.counts.labelled, task.counts.left_out) == ("b", 600, 20)
+    assert (task.judging.version, task.counts.labelled, task.counts.left_out) == ("b", 600, 40)
     again = unsealed(task)
     for one in (task, again):
-        one.feed(stretch(300, 0.1, 0.1, start=600, version="a"))
+        one.feed([References("a", since=600.0), *stretch(300, 0.1, 0.1, start=600, version="a")])
         one.feed(stretch(20, 0.1, 0.1, start=500, version="b"))
-        assert (one.judging.version, one.counts.labelled, one.counts.left_out) == ("a", 900, 40)
+        assert (one.judging.version, one.counts.labelled, one.counts.left_out) == ("a", 900, 60)
         assert one.judging.judgement.baseline.events == 300
     assert task.digest() == again.digest()
 

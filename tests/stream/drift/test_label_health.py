@@ -121,6 +121,7 @@ def test_the_time_until_so_many_labels_is_by_their_rate_and_delay():
     assert health.until(10.0) == math.inf
     for at in range(3_000):
         health.labelled(at, 60.0 * at, 60.0 * at + 600.0, baseline=None, online="ham")
+        health.passed(10, 1, 60.0 * at)
     assert health.until(100.0) == pytest.approx(6_600.0, rel=0.02)
     assert health.delays.quantile(0.5) == pytest.approx(600.0, rel=0.05)
 
