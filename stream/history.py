@@ -11,7 +11,7 @@ from stream.records import Input, Labelled
 MOST = 800
 """Points; then two at a time become one."""
 
-FIRST = 25
+FIRST = 100
 """Labelled records between two points, at first."""
 
 BINS = 20

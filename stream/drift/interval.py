@@ -16,7 +16,7 @@ RATES: list[float] = [0.9 * (1e-3 / 0.9) ** (j / 23) for j in range(24)]
 PRICES = [-math.log1p(-rate) - rate for rate in RATES]
 """What each rate takes off for a unit of variation."""
 
-HALVINGS = 40
+HALVINGS = 34
 
 
 class Interval(Struct):

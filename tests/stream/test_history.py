@@ -39,9 +39,9 @@ def test_there_is_a_point_every_so_many_labelled_records_whatever_the_batches():
 
 def test_of_a_long_stream_neighbouring_points_become_one_that_keeps_the_greatest(monkeypatch):
     whole, records = told()
-    monkeypatch.setattr(history, "MOST", 40)
+    monkeypatch.setattr(history, "MOST", 10)
     thinned, _ = told()
-    assert len(thinned.points) < 40
+    assert len(thinned.points) < 10
     assert thinned.every == FIRST * 4
     ends = [point.labelled for point in thinned.points]
     assert ends == list(range(thinned.every, len(records) + 1, thinned.every))
@@ -53,7 +53,7 @@ def test_of_a_long_stream_neighbouring_points_become_one_that_keeps_the_greatest
             far = [each.distances[name] for each in inside]
             assert far[-1] <= distance <= max(far)
         assert (point.errors, point.verdict, point.gap) == (inside[-1].errors, inside[-1].verdict, inside[-1].gap)
-        assert point.scores == {"baseline": [0] * 10 + [100] + [0] * 9, "online": [0] * 10 + [100] + [0] * 9}
+        assert point.scores == {"baseline": [0] * 10 + [400] + [0] * 9, "online": [0] * 10 + [400] + [0] * 9}
     first = [each.evidence["paired"] for each in whole.points[:4]]
     assert thinned.points[0].evidence["paired"] == max(first)  # all were looked at before there were too many
 
