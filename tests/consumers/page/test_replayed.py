@@ -92,7 +92,7 @@ def test_without_a_monitor_what_came_out_is_all_that_is_told():
 
 def test_with_fewer_labels_than_a_point_takes_it_says_so():
     root = page_of([])
-    assert "fewer labelled events than the 25" in part(root, "Over the stream").text
+    assert "fewer labelled events than the 100" in part(root, "Over the stream").text
     assert list(root.all("svg")) == []
 
 
