@@ -136,7 +136,9 @@ def _value(console: Console, results: Results) -> None:
         return
     mean, low, high = (1000 * each for each in seen.excess["deployed"])
     tolerated = results.settings.monitor.tolerate_extra_errors_per_1000
-    gap = f"{mean:.0f} more wrong than the online model (95%: {low:.0f} to {high:.0f}); {tolerated:g} are tolerated"
+    more = "fewer" if mean <= -0.5 else "more"
+    ends = f"95%: {low:.0f} to {high:.0f}"
+    gap = f"{abs(mean):.0f} {more} wrong than the online model ({ends}); {tolerated:g} more are tolerated"
     lines = [f"of 1,000 labelled events the baseline gets {gap}"]
     if seen.retrained is not None:
         lines.append(seen.retrained.sentence)

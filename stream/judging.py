@@ -236,11 +236,15 @@ class Judging:
             why = f"{what}; {shifted(verdict, judgement.after, float(self.stream.labels.maturity))}"
         else:
             why = f"{judgement.reason}; moved have {what}" if what else judgement.reason
+            if verdict == "online_fault" and self.suspect:
+                why += "; the online model has learned from a field that was broken"
         return f"{why}: {following}"
 
     def why(self, crossing: Crossing) -> str:
-        """The reason of an alarm."""
-        return guessed(self.guesses.said) if crossing.detector == DISAGREEMENT else self.reason
+        """The reason of an alarm: its own figures, whatever the verdict is by."""
+        if crossing.detector == DISAGREEMENT:
+            return guessed(self.guesses.said)
+        return f"{self.judgement.reason}; {self.reason}" if self.verdict in ("data_quality", "blind") else self.reason
 
     @property
     def retrained(self) -> Realised | None:

@@ -182,6 +182,8 @@ class MonitoringTask:
             return
         self.counts.profiles += 1
         self.clock = profile.until
+        if self.newest[0] < 0:
+            self.newest = (profile.last, "")
         for crossing in crossings:
             if crossing is not None:
                 self._count(self._alarm(crossing), out)

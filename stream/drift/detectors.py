@@ -95,7 +95,7 @@ class Watched:
         try:
             self.detector.update(x)
             found = bool(self.detector.drift_detected)
-        except Exception as error:  # noqa: BLE001 - a user's detector may raise anything, and must not stop the monitor
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's detector may raise anything, and must not stop the monitor
             self.state = "off"
             return self._detection(f"raised {type(error).__name__}: it is off until another baseline is in use")
         means.events += 1

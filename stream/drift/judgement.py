@@ -87,7 +87,7 @@ class Judgement(Struct):
             # A detector whose reference came later has counted fewer events.
             change = crossing.change
             self.began = None if change is None else self.rot.events - (crossing.event - change)
-        if self.after is not None and any(self.held.values()):
+        if self.after is not None and (self.held[PAIRED] or self.held[BASELINE]):
             # It cost something: what it costs when that is over is another question.
             self.after = After(self.after.since, Interval(LOSS), Interval(GAP))
         return new
@@ -154,6 +154,8 @@ class Judgement(Struct):
             for name in (BASELINE, ONLINE)
             if name in self.references and self.held[name]
         ]
+        if not self.baseline.events:
+            return "no labelled event of it is judged yet"
         since = ""
         if self.began is not None and any(self.held.values()):
             since = f", since about {self.rot.events - self.began + 1:,} labelled events"

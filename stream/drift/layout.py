@@ -3,7 +3,7 @@
 So a profile is added up, and compared, in a few numpy calls over all columns.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -21,6 +21,9 @@ Kind = Literal["number", "length", "category", "score", "words", "label"]
 
 LEAST_SHARE = 0.01
 """Bins with less of the reference are taken together: what is rare there says little, and by chance a lot."""
+
+NARROW = 0.05
+"""Of a score, as little as matters of its place: a baseline that is sure of itself has most in a few narrower bins."""
 
 
 class Column:
@@ -46,7 +49,8 @@ class Column:
         self.histogram = histogram
         self.wander = wander or Wander()
         self.scale = scale(histogram) if histogram is not None else None
-        self.groups = _groups(counts, least)
+        edges = histogram.edges if histogram is not None and kind == "score" else []
+        self.groups = _groups(counts, least, edges)
         # Behind the bins: missing, outside, the sum of distances.
         self.size = len(counts) + 3
 
@@ -69,15 +73,19 @@ class Column:
         return ranks, float((p * ranks**2).sum() - (p * ranks).sum() ** 2)
 
 
-def _groups(counts: list[int], least: float) -> list[int]:
-    """For each bin the group it is in: neighbours together until they hold the least share."""
+def _groups(counts: list[int], least: float, edges: Sequence[float] = ()) -> list[int]:
+    """For each bin the group it is in: neighbours together until they hold the least share.
+
+    With ``edges``, those of a score, they are NARROW at least, too.
+    """
     total = max(1, sum(counts))
-    groups, held = [0], float(counts[0])
-    for count in counts[1:]:
-        full = held >= least * total
+    widths = [0.0, *(b - a for a, b in pairwise(edges)), 0.0] if edges else [NARROW] * len(counts)
+    groups, held, wide = [0], float(counts[0]), widths[0]
+    for count, width in zip(counts[1:], widths[1:], strict=True):
+        full = held >= least * total and wide >= NARROW
         groups.append(groups[-1] + full)
-        held = count + (0.0 if full else held)
-    if held < least * total and groups[-1]:
+        held, wide = (float(count), width) if full else (held + count, wide + width)
+    if (held < least * total or wide < NARROW) and groups[-1]:
         groups = [min(group, groups[-1] - 1) for group in groups]
     return groups
 

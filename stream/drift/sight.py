@@ -13,6 +13,9 @@ from stream.records import Labelled
 ENOUGH = 500
 """Labelled events of a version by which its errors are known well enough to tell how soon a rise would be found."""
 
+MANY = 2_000
+"""Labelled events, as many as a doubling of few errors takes."""
+
 ASKED_EVERY = 5_000
 """Labelled events between two times that this is told."""
 
@@ -75,6 +78,9 @@ class Sight(Struct):
         """Tell anew, now and then, how soon a rise of the baseline's errors would be found."""
         events = judgement.baseline.events
         if events >= ENOUGH and (self.rise is None or events % ASKED_EVERY == 0):
+            if 2 * judgement.baseline.mean > 1:
+                self.rise = None  # no model errs twice as often
+                return
             self.rise = doubling(judgement.outcomes, judgement.limits, judgement.references.get(BASELINE)).first
 
     def begin(self) -> None:
@@ -106,10 +112,12 @@ class Sight(Struct):
         if self.health.silent(self.now):
             usual, age = self.health.delays.quantile(0.95) or 0.0, self.health.age(self.now) or 0.0
             return f"no label for {spoken(age)}; 95% of them come within {spoken(usual)}"
-        takes = self.takes
-        if takes is not None and takes > self.within:
-            return (
-                f"with so few labels it takes {spoken(takes)} to find that the baseline's errors have doubled; "
-                f"must_know_within is {spoken(self.within)}"
-            )
+        if self.rise is not None and self.health.span:
+            # What takes more labels than that is no lack of labels.
+            takes = self.health.until(min(self.rise, MANY))
+            if takes > self.within:
+                return (
+                    f"with so few labels it takes {spoken(takes)} and more to find that the baseline's errors have "
+                    f"doubled; must_know_within is {spoken(self.within)}"
+                )
         return ""

@@ -147,7 +147,7 @@ class Slices:
         columns, bins = used.nonzero()
         made = []
         for at in np.argsort(-least, kind="stable")[:WORST].tolist():
-            if least[at] > overall:
+            if least[at] > max(0.0, overall):
                 of = int(columns[at])
                 ours, online = (float((counts[at, 3] + part[at]) / n[at]) for part in (alone, others))
                 where = self._words(of, int(bins[at]))

@@ -2,16 +2,22 @@
 
 import msgspec
 import numpy as np
+import pandas as pd
 import pytest
 
 from stream.config import Features, Labels, Monitor, Stream
 from stream.drift.brier import brier
+from stream.drift.detectable import Outcomes, doubling
+from stream.drift.inputs import Inputs
+from stream.drift.profiler import Profiler
+from stream.drift.rot import Limits
 from stream.drift.selection import Cell
 from stream.duration import Duration
 from stream.monitoring import MonitoringTask
 from stream.profile import Profile
 from stream.records import Alarm, Input, Labelled, References
 from stream.reference import Expected
+from stream.training.reference import reference
 from tests.stream.drift.worlds import EVERY, World
 
 STREAM = Stream(classes=["no", "yes"])
@@ -248,7 +254,8 @@ def test_models_that_were_always_wrong_together_can_be_judged():
     monitor = MonitoringTask("s", STREAM)
     wrong = Labelled("e", 0.0, 0, "yes", 0.0, {}, 0.1, 0.1, 0.1, "no", "no", "no", "o", "v1")
     monitor.feed([msgspec.structs.replace(wrong, event_id=f"e{at}", time=float(at)) for at in range(1_200)])
-    assert monitor.judging.sight.rise == float("inf")
+    assert monitor.judging.sight.rise is None  # it cannot err twice as often
+    assert doubling(Outcomes(0.0, 0.0, 1.0), Limits(), None).paired == float("inf")
 
 
 def test_a_record_of_before_a_column_was_added_is_judged_all_the_same():
@@ -294,3 +301,32 @@ def test_labels_that_were_chosen_count_for_nothing_until_they_are_fair_again():
     del stand.monitor.judging.sight.health.selection.baseline["yes"]
     assert stand.live(200)[-1] == "healthy"
     assert stand.monitor.judging.judgement.rot.events <= 200
+
+
+def test_a_baseline_that_trails_online_models_less_is_no_reason_to_wait_for_labels():
+    stand = Stand(delay=2_000.0)
+    stand.live(3_000, online=0.3)
+    assert stand.monitor.judging.judgement.held["reverse"]
+    stand.live(1_000, online=0.3, change=moved)
+    verdicts = stand.live(9_000, baseline=0.02, online=0.3, change=moved)
+    assert stand.monitor.judging.judgement.shift == "benign"
+    assert "shift_unconfirmed" not in verdicts[-20:]
+
+
+def test_few_narrow_bins_of_a_sure_baselines_score_are_no_drift():
+    chance = np.random.default_rng(5)
+
+    def sure_scores(count, spread):
+        side = chance.random(count) < 0.5
+        near = chance.exponential(spread, count).clip(0, 0.04)
+        return np.where(side, near, 1.0 - near)
+
+    world = World(5, numbers=2)
+    rows, _ = world.draw(3_000)
+    made = reference(world.features, pd.DataFrame(rows), sure_scores(3_000, 0.01))
+    profiler, inputs = Profiler("v1", world.features, made), Inputs("v1", made)
+    for at in range(30):
+        rows, _ = world.draw(EVERY)
+        scores = sure_scores(EVERY, 0.001).tolist()
+        inputs.update(profiler.profile(at * EVERY, rows, scores, scores))
+    assert [found for found in inputs.findings if found.kind == "score"] == []
