@@ -81,10 +81,8 @@ def test_mail_through_kafka_is_scored_and_judged_as_in_a_replay(
     assert [(p["event_id"], p["online"]) for p in there] == [(p["event_id"], p["online"]) for p in wanted]
     for name in ("baseline", "score"):
         assert max(abs(a[name] - b[name]) for a, b in zip(there, wanted, strict=True)) <= 1e-9
-    said = world.decoded("alarms")
-    assert _raised(said) == _raised(alarms)
-    # Profiles are read between other labelled records than in a replay: what they say is the same, not where.
-    assert {a["verdict"] for a in said} == {a["verdict"] for a in alarms}
+    # What profiles say is read between other labelled records than in a replay, and may turn the verdict elsewhere.
+    assert _raised(world.decoded("alarms")) == _raised(alarms) != []
     check_tasks(world)
     check_monitor(world)
     show(f"mail: {len(there):,} answers and {len(alarms)} alarms as in a replay of {Path(source[0]).name}")
