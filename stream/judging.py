@@ -16,7 +16,7 @@ from stream.drift.evidence import Crossing
 from stream.drift.guesses import DISAGREEMENT, Guesses, guesses
 from stream.drift.interval import Interval
 from stream.drift.judgement import Judgement, judge
-from stream.drift.moves import Moves, MovesState, restored
+from stream.drift.moves import Moves, MovesState
 from stream.drift.requests import Requests
 from stream.drift.rot import PAIRED, Limits
 from stream.drift.sight import Sight
@@ -281,7 +281,8 @@ class Judging:
         self.references, self.version, self.past = state.references, state.version, state.past
         self.former, self.suspect, self.verdict = state.former, state.suspect, state.verdict
         self.invalid = state.invalid
-        self.moves, self.guesses = restored(state.moves), state.guesses
+        self.moves, self.guesses = Moves(state.moves.version, state.moves.expected), state.guesses
+        self.moves.restore(state.moves)
         self._begin()
         if state.judgement.limits == self.limits:
             self.judgement = state.judgement

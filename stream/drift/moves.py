@@ -112,15 +112,11 @@ class Moves:
             self.broke,
         )
 
-
-def restored(state: MovesState) -> Moves:
-    """What a snapshot was made of."""
-    made = Moves(state.version, state.expected)
-    if made._inputs is not None and state.inputs is not None:  # noqa: SLF001 - its own class
-        made._inputs.restore(state.inputs)  # noqa: SLF001 - as above
-    if made._labels is not None and state.labels is not None:  # noqa: SLF001 - as above
-        made._labels.restore(state.labels)  # noqa: SLF001 - as above
-    made._pending, made._untils = dict(state.pending), list(state.untils)  # noqa: SLF001 - as above
-    made._known = list(state.known)  # noqa: SLF001 - as above
-    made.moved, made.broke = state.moved, state.broke
-    return made
+    def restore(self, state: MovesState) -> None:
+        """Take up a snapshot of one of the same version and reference."""
+        if self._inputs is not None and state.inputs is not None:
+            self._inputs.restore(state.inputs)
+        if self._labels is not None and state.labels is not None:
+            self._labels.restore(state.labels)
+        self._pending, self._untils, self._known = dict(state.pending), list(state.untils), list(state.known)
+        self.moved, self.broke = state.moved, state.broke
