@@ -23,7 +23,7 @@ def wander(bins: Array, count: int) -> Wander:
     made = []
     for size in BLOCKS:
         number = len(bins) // size
-        if number >= LEAST_BLOCKS:
+        if number >= LEAST_BLOCKS and count:  # a column without any value has no bins
             blocks = np.minimum(np.arange(len(bins)) // size, number - 1)
             there = bins >= 0
             flat = np.bincount(blocks[there] * count + bins[there], minlength=number * count)

@@ -42,3 +42,11 @@ def test_a_reference_is_the_same_bit_for_bit_when_read_again():
     made = reference(FEATURES, FRAME, np.linspace(0, 1, 1_200))
     read = msgspec.json.decode(msgspec.json.encode(made), type=Reference)
     assert read == made
+
+
+def test_a_column_without_any_value_has_a_reference():
+    frame = FRAME.assign(x=np.nan, town=pd.Series([None] * len(FRAME), dtype=object))
+    made = reference(FEATURES, frame, np.linspace(0, 1, 1_200))
+    assert made.missing == {"text": 400, "x": 1_200, "town": 1_200}
+    assert made.categories["town"] == {}
+    assert (made.wander["town"].shape, made.wander["x"].shape) == (1.0, 1.0)
