@@ -1,5 +1,7 @@
 """Whether the monitor sees: that labels come, that they were not chosen, and that enough of them do."""
 
+import math
+
 from msgspec import Struct, field
 
 from stream.drift.detectable import doubling
@@ -47,7 +49,7 @@ class Sight(Struct):
 
     ``within``: the longest that it may take to find that errors have doubled. ``whole``: the stream has one partition;
     with more of them nothing can be said of how labels were chosen. ``rise``: labelled events in which a rise would be
-    found, None: not known.
+    found, None: not known, or never.
     """
 
     within: float
@@ -77,11 +79,11 @@ class Sight(Struct):
     def ask(self, judgement: Judgement) -> None:
         """Tell anew, now and then, how soon a rise of the baseline's errors would be found."""
         events = judgement.baseline.events
-        if events >= ENOUGH and (self.rise is None or events % ASKED_EVERY == 0):
-            if 2 * judgement.baseline.mean > 1:
-                self.rise = None  # no model errs twice as often
-                return
-            self.rise = doubling(judgement.outcomes, judgement.limits, judgement.references.get(BASELINE)).first
+        if events == ENOUGH or (events and events % ASKED_EVERY == 0):
+            self.rise = None  # no model errs twice as often as one time in two
+            if 2 * judgement.baseline.mean <= 1:
+                found = doubling(judgement.outcomes, judgement.limits, judgement.references.get(BASELINE)).first
+                self.rise = found if math.isfinite(found) else None  # JSON has no infinity
 
     def begin(self) -> None:
         """Another version is in use: of its errors nothing is known."""

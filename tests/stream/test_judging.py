@@ -7,7 +7,7 @@ import pytest
 
 from stream.config import Features, Labels, Monitor, Stream
 from stream.drift.brier import brier
-from stream.drift.detectable import Outcomes, doubling
+from stream.drift.detectable import Delays, Outcomes, doubling
 from stream.drift.inputs import Inputs
 from stream.drift.profiler import Profiler
 from stream.drift.rot import Limits
@@ -330,3 +330,13 @@ def test_few_narrow_bins_of_a_sure_baselines_score_are_no_drift():
         scores = sure_scores(EVERY, 0.001).tolist()
         inputs.update(profiler.profile(at * EVERY, rows, scores, scores))
     assert [found for found in inputs.findings if found.kind == "score"] == []
+
+
+def test_a_rise_that_is_never_found_goes_through_the_state_as_it_is(monkeypatch):
+    monkeypatch.setattr("stream.drift.sight.doubling", lambda *_: Delays(float("inf"), None))
+    stand = Stand()
+    stand.live(600)
+    again = MonitoringTask("s", STREAM)
+    again.restore(stand.monitor.snapshot().body, {})
+    assert again.digest() == stand.monitor.digest()
+    assert stand.monitor.totals().labels.rise is None
