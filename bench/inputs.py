@@ -223,7 +223,7 @@ def _profiles(watched: Watched, rows: list[Row], scores: list[float], batch: int
     made = []
     for begin in range(0, len(rows), batch):
         scored = scores[begin : begin + batch]
-        made.append(watched.profiler.profile(begin, rows[begin : begin + batch], scored, scored))
+        made.append(watched.profiler.profile(begin, rows[begin : begin + batch], scored))
     return made
 
 

@@ -42,7 +42,7 @@ class Watched:
         """Take rows in profiles of EVERY; what is left over at the end is not seen."""
         for begin in range(0, len(rows) - EVERY + 1, EVERY):
             scored = scores[begin : begin + EVERY]
-            profile = self.profiler.profile(self.events, rows[begin : begin + EVERY], scored, scored)
+            profile = self.profiler.profile(self.events, rows[begin : begin + EVERY], scored)
             self.events += EVERY
             healthy = not self.inputs.findings
             new = self.inputs.update(profile)

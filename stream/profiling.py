@@ -4,12 +4,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from stream.answers import Answers as Answering
+from stream.answers import Answers
 from stream.config import Stream
 from stream.drift.profiler import Profiler
 from stream.features import Row
 from stream.models import Models
-from stream.profile import UNIT, Answers, Profile
+from stream.profile import UNIT, Answered, Profile
 from stream.records import Score
 
 EVERY = 100
@@ -19,7 +19,7 @@ EVERY = 100
 class Profiling:
     """Gathers events that the baseline in use has scored; one in EVERY gives a profile of all since the last."""
 
-    def __init__(self, stream: Stream, answers: Answering) -> None:
+    def __init__(self, stream: Stream, answers: Answers) -> None:
         self._features = stream.features
         self._classes = {name: index for index, name in enumerate(stream.classes)}
         self._kind = stream.kind
@@ -53,9 +53,9 @@ class Profiling:
             self._profiler = None if inputs is None else Profiler(version, self._features, inputs)
             self._made_for = version, inputs
         if self._profiler is None:
-            made = Profile(version, 0, 0, len(self.rows), {}, {}, [], [])
+            made = Profile(version, 0, 0, len(self.rows), {}, {}, [])
         else:
-            made = self._profiler.profile(self.count, self.rows, self.online, self.baseline)
+            made = self._profiler.profile(self.count, self.rows, self.baseline)
         first, last = self.places
         told = {"first": first, "last": last, "until": until, "labels": labels - self.labels}
         made = replace(made, answers=self._called(models), **told)
@@ -64,7 +64,7 @@ class Profiling:
         self.rows, self.online, self.baseline = [], [], []
         return made
 
-    def _called(self, models: Models) -> Answers:
+    def _called(self, models: Models) -> Answered:
         answer = self._answers.answer
         of_online, of_baseline = models.thresholds
         pairs: dict[str, dict[str, int]] = {}
@@ -75,7 +75,7 @@ class Profiling:
             counts[ours] = counts.get(ours, 0) + 1
             if self._kind != "anomaly":
                 judged += 1.0 - self._probability(online, self._classes[theirs])
-        return Answers(pairs, None if self._kind == "anomaly" else round(judged * UNIT))
+        return Answered(pairs, None if self._kind == "anomaly" else round(judged * UNIT))
 
     def _probability(self, score: Any, place: int) -> float:
         """What the online model gives to a class."""

@@ -22,7 +22,7 @@ FARTHEST = 10_000.0
 """Spreads of the reference: a value that lies farther from its median counts as if it lay there."""
 
 AT_ONCE = 4096
-"""Rows that are counted at once: sums of so many squares fit into 64 bits, and their arrays into the cache."""
+"""Rows that are counted at once: their arrays fit into the cache."""
 
 
 class Profiler:
@@ -59,8 +59,8 @@ class Profiler:
         self._high = np.array([edges[-1] if edges else np.inf for edges in self._edges])
         self._row = itemgetter(*self._names) if len(self._names) > 1 else None
 
-    def profile(self, first: int, rows: Sequence[Row], online: Sequence[Score], baseline: Sequence[Score]) -> Profile:
-        """The profile of events at the positions from ``first`` on, with what each model said, if it did."""
+    def profile(self, first: int, rows: Sequence[Row], baseline: Sequence[Score]) -> Profile:
+        """The profile of events at the positions from ``first`` on, with what the baseline said, if it did."""
         counted = self._numbers(rows)
         return Profile(
             self.version,
@@ -69,7 +69,6 @@ class Profiler:
             len(rows),
             counted,
             {name: _counted([row[name] for row in rows], known) for name, known in self._categories.items()},
-            self._binned(online),
             self._binned(baseline),
             self._words(first, rows, self._seen) if self._seen is not None else None,
         )
@@ -80,7 +79,7 @@ class Profiler:
         values = self._values(rows)
         shape = (len(self._columns), self._width)
         counts, above = np.zeros(shape, dtype=np.int64), np.zeros(shape[0], dtype=np.int64)
-        totals, squares = [0] * shape[0], [0] * shape[0]
+        totals = np.zeros(shape[0], dtype=np.int64)
         for begin in range(0, len(rows), AT_ONCE):
             part = values[begin : begin + AT_ONCE]
             counts += np.bincount(self._bins(part).ravel(), minlength=counts.size).reshape(shape)
@@ -89,11 +88,7 @@ class Profiler:
                 far = (part - self._median) / self._spread
             np.nan_to_num(far, copy=False)
             np.clip(far, -FARTHEST, FARTHEST, out=far)
-            for sums, terms in ((totals, far), (squares, far * far)):
-                added = np.rint(terms * UNIT).astype(np.int64).sum(axis=0).tolist()
-                sums[:] = [a + b for a, b in zip(sums, added, strict=True)]
-        lows = (np.fmin.reduce(values, axis=0, initial=np.inf) + 0.0).tolist()  # + 0.0: there is one zero only
-        highs = (np.fmax.reduce(values, axis=0, initial=-np.inf) + 0.0).tolist()
+            totals += np.rint(far * UNIT).astype(np.int64).sum(axis=0)
         made = {}
         texts = self._empty(rows)
         listed = counts.tolist()
@@ -103,10 +98,7 @@ class Profiler:
                 listed[at][: edges + 1],
                 listed[at][-1] if at < len(self._names) else texts,
                 int(above[at]),
-                totals[at],
-                squares[at],
-                lows[at] if lows[at] <= highs[at] else None,
-                highs[at] if lows[at] <= highs[at] else None,
+                int(totals[at]),
             )
         return made
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from stream.config import Labels, Monitor, Stream
 from stream.duration import Duration
 from stream.monitoring import MonitoringTask
-from stream.profile import UNIT, Answers
+from stream.profile import UNIT, Answered
 from stream.records import Alarm, Input, Labelled, Lost, References, Skip, Tick, Undecodable
 from stream.reference import Expected
 from tests.stream.drift.worlds import EVERY, World
@@ -67,11 +67,11 @@ def life() -> tuple[Stream, list[Input]]:
                 record(chance, at + place, row, score, errors, version)
                 for place, (row, score) in enumerate(zip(rows, scores, strict=True))
             ]
-            profile = world.profiler.profile(at, rows, scores, [one.baseline for one in labelled])
+            profile = world.profiler.profile(at, rows, [one.baseline for one in labelled])
             pairs: dict[str, dict[str, int]] = {name: dict.fromkeys(CLASSES, 0) for name in CLASSES}
             for one in labelled:
                 pairs[one.baseline_label][one.online_label] += 1
-            answers = Answers(pairs, round(sum(one.online for one in labelled) * UNIT))
+            answers = Answered(pairs, round(sum(one.online for one in labelled) * UNIT))
             inputs.append(replace(profile, version=version, until=float(at + EVERY), answers=answers))
             inputs += labelled
             inputs += [replace(labelled[7], correction=True), replace(labelled[9], sampled=False)]

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from stream.heavy import Heavy
-from stream.profile import Answers, Categories, Numbers, Profile, Words
+from stream.profile import Answered, Categories, Numbers, Profile, Words
 from stream.records import RECORDS, Alarm, DeadLetter, Labelled, Prediction, References
 from stream.reference import Expected, Histogram, Reference
 
@@ -22,13 +22,12 @@ EXAMPLES = {
         1,
         9,
         9,
-        {"x": Numbers([1, 8], 0, 1, -7, 70, 0.0, 1.5)},
+        {"x": Numbers([1, 8], 0, 1, -7)},
         {"c": Categories([4], 2, 3)},
-        [4, 5],
         [5, 4],
         Words(1, 2, 1, [2], Heavy({"a": 1}, 2, 1)),
         3.5,
-        Answers({"ham": {"spam": 9}}, 77),
+        Answered({"ham": {"spam": 9}}, 77),
     ),
     "references": References("b", Expected(0.1, Reference(3, Histogram([0.5], [1, 2]), {}, {}, {}), {"a": 3}), None),
 }

@@ -135,5 +135,5 @@ class _Profiled:
 
     def profile(self, first: int, moved: float) -> Input:
         scores = self.chance.beta(0.5, 3.0, EVERY).tolist()
-        made = self.profiler.profile(first, self._rows(EVERY, moved), scores, scores)
+        made = self.profiler.profile(first, self._rows(EVERY, moved), scores)
         return replace(made, until=float(first + EVERY))

@@ -90,13 +90,16 @@ def test_a_null_and_a_renamed_category_are_told_in_a_line():
 
 def test_a_share_that_training_has_too_breaks_nothing():
     world = World(4)
-    half = lambda rows: [{**row, "x1": None if at % 2 else row["x1"]} for at, row in enumerate(rows)]  # noqa: E731
+
+    def half(rows):
+        return [{**row, "x1": None if at % 2 else row["x1"]} for at, row in enumerate(rows)]
+
     rows, scores = world.draw(4_000)
     made = reference(world.features, pd.DataFrame(half(rows)), np.array(scores))
     inputs, profiler = Inputs("v1", made), Profiler("v1", world.features, made)
     for first in range(0, 5_000, EVERY):
         rows, scores = world.draw(EVERY)
-        assert inputs.update(profiler.profile(first, half(rows), scores, scores)) == []
+        assert inputs.update(profiler.profile(first, half(rows), scores)) == []
 
 
 def test_while_a_field_is_broken_the_score_that_is_made_of_it_says_nothing():
@@ -105,7 +108,7 @@ def test_while_a_field_is_broken_the_score_that_is_made_of_it_says_nothing():
     for begin in range(0, 2_000, EVERY):
         rows, scores = world.draw(EVERY)
         rows = [BREAKS["null"][0](row) for row in rows]
-        profile = world.profiler.profile(begin, rows, scores, [min(1.0, 0.3 + score) for score in scores])
+        profile = world.profiler.profile(begin, rows, [min(1.0, 0.3 + score) for score in scores])
         world.inputs.update(profile)
         assert {each.feature for each in world.inputs.findings} <= {"x3"}
     world.live(500)
@@ -118,7 +121,7 @@ def test_a_score_that_moves_is_found_and_over_when_it_is_back():
     found = []
     for begin in range(0, 1_000, EVERY):
         rows, scores = world.draw(EVERY)
-        found += world.inputs.update(world.profiler.profile(begin, rows, scores, [1 - score for score in scores]))
+        found += world.inputs.update(world.profiler.profile(begin, rows, [1 - score for score in scores]))
     assert [(each.feature, each.kind) for each in found] == [("score", "score")]
     world.live(700)
     assert world.inputs.findings == []
@@ -137,11 +140,9 @@ def test_any_split_of_the_profiles_of_a_slot_ends_in_the_same_state():
     world, other = World(8), World(8)
     rows, scores = world.draw(2_000)
     for first in range(0, 2_000, 100):
-        world.inputs.update(
-            world.profiler.profile(first, rows[first : first + 100], *[scores[first : first + 100]] * 2)
-        )
+        world.inputs.update(world.profiler.profile(first, rows[first : first + 100], scores[first : first + 100]))
     for first in range(0, 2_000, 20):
-        other.inputs.update(other.profiler.profile(first, rows[first : first + 20], *[scores[first : first + 20]] * 2))
+        other.inputs.update(other.profiler.profile(first, rows[first : first + 20], scores[first : first + 20]))
     assert msgspec.json.encode(world.inputs.snapshot()) == msgspec.json.encode(other.inputs.snapshot())
 
 
@@ -156,7 +157,7 @@ def test_one_that_is_read_again_goes_on_bit_for_bit(name):
     assert msgspec.json.encode(read.snapshot()) == state
     for begin in range(0, 2_000, 70):
         rows, scores = world.draw(70)
-        profile = world.profiler.profile(begin, rows, scores, scores)
+        profile = world.profiler.profile(begin, rows, scores)
         assert world.inputs.update(profile) == read.update(profile)
     assert msgspec.json.encode(read.snapshot()) == msgspec.json.encode(world.inputs.snapshot())
 
@@ -171,14 +172,14 @@ def test_the_state_is_as_large_after_many_events_as_after_some():
 
 def test_a_profile_of_another_baseline_is_refused():
     world = World(11)
-    other = Profiler("v2", world.features, world.reference).profile(0, [], [], [])
+    other = Profiler("v2", world.features, world.reference).profile(0, [], [])
     with pytest.raises(StateError, match="baseline v2 cannot be held against that of v1"):
         world.inputs.update(other)
 
 
 def test_a_profile_without_a_column_is_refused_by_its_name():
     world = World(11)
-    other = Profiler("v1", Features(numeric=world.names), world.reference).profile(0, [], [], [])
+    other = Profiler("v1", Features(numeric=world.names), world.reference).profile(0, [], [])
     with pytest.raises(StateError, match="no column amount"):
         world.inputs.update(other)
 
@@ -207,14 +208,17 @@ def test_events_that_depend_on_one_another_are_not_taken_for_drift():
     assert made.wander["x"].place > 10
     inputs, profiler, live = Inputs("v1", made), Profiler("v1", features, made), walk(20_000)
     for first in range(0, len(live), EVERY):
-        profile = profiler.profile(first, live[first : first + EVERY], [0.5] * EVERY, [None] * EVERY)
+        profile = profiler.profile(first, live[first : first + EVERY], [None] * EVERY)
         assert inputs.update(profile) == []
 
 
 def test_the_shares_of_labels_are_watched():
     chance = np.random.default_rng(14)
     shares = LabelShares({"ham": 700, "spam": 300})
-    draw = lambda spam: {"spam": (count := int(chance.binomial(50, spam))), "ham": 50 - count}  # noqa: E731
+
+    def draw(spam):
+        return {"spam": (count := int(chance.binomial(50, spam))), "ham": 50 - count}
+
     assert not any(shares.update(draw(0.3)) for _ in range(100))
     found = [each for _ in range(20) for each in shares.update(draw(0.7))]
     assert [each.kind for each in found] == ["label"]
@@ -246,7 +250,7 @@ class Mailbox:
         found = []
         for _ in range(0, count, EVERY):
             rows = [{"body": change(row["body"])} for row in mails(self.chance, EVERY, self.shares)]
-            found += self.inputs.update(self.profiler.profile(self.seen, rows, [0.5] * EVERY, [None] * EVERY))
+            found += self.inputs.update(self.profiler.profile(self.seen, rows, [None] * EVERY))
             self.seen += EVERY
         return found
 

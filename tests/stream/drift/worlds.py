@@ -40,7 +40,7 @@ class World:
         found = []
         for begin in range(0, count, EVERY):
             rows, scores = self.draw(EVERY)
-            profile = self.profiler.profile(self.seen, [change(row) for row in rows], scores, scores)
+            profile = self.profiler.profile(self.seen, [change(row) for row in rows], scores)
             self.seen += EVERY
             found += [(begin + EVERY, each) for each in self.inputs.update(profile)]
         return found
