@@ -16,8 +16,9 @@ from bench.report import Figure, at_most
 from bench.watched import FEATURES, REFERENCE, World
 from bench.worlds import Array, Chance
 from stream.drift.bounded import Null
-from stream.drift.detectable import Outcomes, doubling
+from stream.drift.detectable import doubling
 from stream.drift.label_health import LabelHealth
+from stream.drift.outcomes import Outcomes
 from stream.drift.rot import DETECTORS, Limits
 from stream.drift.selection import Chosen
 from stream.drift.slices import Slices
@@ -103,7 +104,7 @@ def told() -> list[Figure]:
     limits, figures = Limits(), []
     every = float(DETECTORS * limits.false_alarm_every)
     for name, now in NOW.items():
-        then, errors = now.risen(limits.tolerance), now.baseline + now.both
+        then, errors = now.doubled(limits.tolerance), now.baseline
         delays = doubling(now, limits, errors + 0.01)
         gap = Null("gap", -1.0, 1.0, limits.tolerance)
         loss = Null("loss", 0.0, 1.0, errors + 0.01 + limits.absolute_tolerance)
@@ -113,7 +114,7 @@ def told() -> list[Figure]:
                 "paired",
                 gap,
                 [1.0, 0.0, -1.0],
-                [[o.baseline, 1 - o.baseline - o.online, o.online] for o in (now, then)],
+                [[o.baseline_alone, 1 - o.disagreement, o.online_alone] for o in (now, then)],
                 delays.paired,
             ),
             ("absolute", loss, [1.0, 0.0], [[e, 1 - e] for e in (errors, 2 * errors)], delays.absolute),

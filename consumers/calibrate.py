@@ -37,14 +37,14 @@ def calibrate(
     chosen = find_stream(load(config), stream)
     tolerated = limits(chosen)
     online = baseline_errors if online_errors is None else online_errors
-    healthy = simulation.shares(baseline_errors, online, disagreement)
+    healthy = simulation.outcomes(baseline_errors, online, disagreement)
     console = Console(highlight=False)
     console.print(
         f"{stream}, simulated: the baseline errs on {healthy.baseline:.2%} of the events, the online model on "
         f"{healthy.online:.2%}, exactly one of them on {healthy.disagreement:.2%}; {labels_per_day:,} labelled "
         "events a day."
     )
-    changes = {f"The baseline errs {times} times as often": healthy.risen(times) for times in TIMES}
+    changes = {f"The baseline errs {times} times as often": healthy.rotten(times) for times in TIMES}
     changes["Both models err 2 times as often"] = healthy.harder(2)
     for what, after in changes.items():
         if after.possible:

@@ -8,6 +8,7 @@ import numpy as np
 from msgspec import Struct
 
 from stream.drift.bounded import BETS, Null
+from stream.drift.outcomes import Outcomes
 from stream.drift.rot import DETECTORS, Limits
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -18,32 +19,11 @@ PLACES = 160
 BEST = BETS / 2
 """The mean of the evidence of all stakes reaches the threshold about when the best one's is so many times as high."""
 
-RISE = 3.0
-"""Times what is tolerated, a rise that is to be found however few the errors were."""
-
 HEALTHY = 1 << 12
 """Events before the change, after which the evidence is as it usually is."""
 
 NEVER = 1e7
 """Events after which nobody waits any longer."""
-
-
-class Outcomes(Struct, frozen=True):
-    """Shares of the labelled events that the baseline alone, the online model alone, and both get wrong."""
-
-    baseline: float
-    online: float
-    both: float
-
-    def risen(self, tolerance: float) -> "Outcomes":
-        """With twice the baseline's errors; the new ones fall on events that it got right, whatever the other said.
-
-        Where twice as many are hardly more than is tolerated, with RISE times that more.
-        """
-        errors = self.baseline + self.both
-        new = min(max(errors, RISE * tolerance), 1.0 - errors)
-        taken = self.online * new / (1.0 - errors) if errors < 1.0 else 0.0
-        return Outcomes(self.baseline + new - taken, self.online - taken, self.both + taken)
 
 
 class Delays(Struct, frozen=True):
@@ -71,13 +51,13 @@ def doubling(now: Outcomes, limits: Limits, reference: float | None) -> Delays:
     >>> [round(delay) for delay in (delays.paired, delays.absolute)]
     [287, 356]
     """
-    then, every = now.risen(limits.tolerance), float(DETECTORS * limits.false_alarm_every)
+    then, every = now.doubled(limits.tolerance), float(DETECTORS * limits.false_alarm_every)
     null = Null("gap", -1.0, 1.0, limits.tolerance)
     paired = delay(null, every, [1.0, 0.0, -1.0], _paired(now), _paired(then))
     if reference is None or reference + limits.absolute_tolerance >= 1.0:
         return Delays(paired, None)
     null = Null("loss", 0.0, 1.0, reference + limits.absolute_tolerance)
-    errors, doubled = now.baseline + now.both, then.baseline + then.both
+    errors, doubled = now.baseline, then.baseline
     return Delays(paired, delay(null, every, [1.0, 0.0], [errors, 1 - errors], [doubled, 1 - doubled]))
 
 
@@ -124,4 +104,4 @@ def _steps(levels: Array, factors: Sequence[float], shares: Sequence[float]) -> 
 
 
 def _paired(outcomes: Outcomes) -> list[float]:
-    return [outcomes.baseline, 1 - outcomes.baseline - outcomes.online, outcomes.online]
+    return [outcomes.baseline_alone, 1 - outcomes.disagreement, outcomes.online_alone]

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from stream.drift.bounded import Bounded
-from stream.drift.detectable import Outcomes
 from stream.drift.evidence import Crossing
 from stream.drift.interval import Interval
+from stream.drift.outcomes import Outcomes
 from stream.drift.rot import BASELINE, ONLINE, PAIRED, REVERSE, Limits, Reference, Rot, begin
 from stream.drift.verdict import LATCH, RELEASE, Seen, Shift, verdict
 

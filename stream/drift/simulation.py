@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from msgspec import Struct
 
 from stream.drift.bounded import Null
+from stream.drift.outcomes import Outcomes
 from stream.drift.rot import BASELINE, ONLINE, PAIRED, REVERSE, Limits, Reference, begin
 from stream.errors import SettingError
 from stream.risk import LEAST_JUDGED, risk
@@ -26,50 +26,7 @@ PIECE = 1_000
 """Events drawn at once."""
 
 
-class Shares(Struct, frozen=True):
-    """Of events on which the baseline errs alone, the online model errs alone, and both err."""
-
-    baseline_alone: float
-    online_alone: float
-    both: float
-
-    @property
-    def baseline(self) -> float:
-        """On which the baseline errs."""
-        return self.baseline_alone + self.both
-
-    @property
-    def online(self) -> float:
-        """On which the online model errs."""
-        return self.online_alone + self.both
-
-    @property
-    def disagreement(self) -> float:
-        """On which exactly one errs."""
-        return self.baseline_alone + self.online_alone
-
-    def risen(self, times: float) -> "Shares":
-        """The baseline errs so many times as often; the more of its errors are its own."""
-        return Shares(self.baseline_alone + (times - 1) * self.baseline, self.online_alone, self.both)
-
-    def harder(self, times: float) -> "Shares":
-        """Both models err so many times as often, and alike in as many more of their errors."""
-        return Shares(times * self.baseline_alone, times * self.online_alone, times * self.both)
-
-    @property
-    def possible(self) -> bool:
-        """Whether these can be shares."""
-        return min(self.baseline_alone, self.online_alone, self.both) >= 0 and self.disagreement + self.both <= 1
-
-    def draw(self, chance: np.random.Generator, runs: int, events: int) -> tuple[Array, Array]:
-        """Losses of the baseline and of the online model, each of shape (runs, events)."""
-        drawn = chance.random((runs, events))
-        baseline = drawn < self.baseline
-        online = (drawn < self.both) | (~baseline & (drawn < self.baseline + self.online_alone))
-        return baseline.astype(float), online.astype(float)
-
-
-def shares(baseline: float, online: float, disagreement: float | None) -> Shares:
+def outcomes(baseline: float, online: float, disagreement: float | None) -> Outcomes:
     """By error shares, and by the share of events on which exactly one model errs; None: they err independently.
 
     Raises SettingError for shares that cannot be.
@@ -84,7 +41,7 @@ def shares(baseline: float, online: float, disagreement: float | None) -> Shares
         wanted = f"from {low:g} to {high:g}, as the models err on {baseline:g} and {online:g} of the events"
         raise SettingError("--disagreement", disagreement, wanted)
     both = (high - disagreement) / 2
-    return Shares(baseline - both, online - both, both)
+    return Outcomes(baseline - both, online - both, both)
 
 
 class Many:
@@ -113,7 +70,7 @@ class Many:
 class Monitors:
     """So many rot monitors with the same limits, each with references of its own."""
 
-    def __init__(self, limits: Limits, chance: np.random.Generator, healthy: Shares, runs: int, judged: int) -> None:
+    def __init__(self, limits: Limits, chance: np.random.Generator, healthy: Outcomes, runs: int, judged: int) -> None:
         self.runs = runs
         nulls = []
         places = []
@@ -144,7 +101,7 @@ def _reference(chance: np.random.Generator, share: float, judged: int) -> float 
     return risk(np.repeat([1.0, 0.0], [wrong, judged - wrong])).high
 
 
-def false_alarms(limits: Limits, healthy: Shares, judged: int, seed: int) -> int:
+def false_alarms(limits: Limits, healthy: Outcomes, judged: int, seed: int) -> int:
     """Alarms in HEALTHY_RUNS runs of HEALTHY_EVENTS events in which nothing changes."""
     chance = np.random.default_rng(seed)
     monitors = Monitors(limits, chance, healthy, HEALTHY_RUNS, judged)
@@ -152,7 +109,7 @@ def false_alarms(limits: Limits, healthy: Shares, judged: int, seed: int) -> int
     return sum(int(monitors.update(*piece).sum()) for piece in pieces)
 
 
-def delays(limits: Limits, healthy: Shares, after: Shares, judged: int, seed: int) -> Array:
+def delays(limits: Limits, healthy: Outcomes, after: Outcomes, judged: int, seed: int) -> Array:
     """Events from a change to the first alarm behind it, in each of RUNS runs; infinite beyond EVENTS."""
     chance = np.random.default_rng(seed)
     monitors = Monitors(limits, chance, healthy, RUNS, judged)

@@ -7,8 +7,9 @@ import pytest
 
 from stream.config import Features, Labels, Monitor, Stream
 from stream.drift.brier import brier
-from stream.drift.detectable import Delays, Outcomes, doubling
+from stream.drift.detectable import Delays, doubling
 from stream.drift.inputs import Inputs
+from stream.drift.outcomes import Outcomes
 from stream.drift.profiler import Profiler
 from stream.drift.rot import Limits
 from stream.drift.selection import Cell
@@ -41,7 +42,7 @@ class Stand:
 
     def profile(self, change=lambda row: row, labels=EVERY) -> Profile:
         rows, scores = self.world.draw(EVERY)
-        made = self.world.profiler.profile(self.sent, [change(row) for row in rows], scores, scores)
+        made = self.world.profiler.profile(self.sent, [change(row) for row in rows], scores)
         return msgspec.structs.replace(made, until=float(self.sent + EVERY), labels=labels)
 
     def label(self, at: int, baseline: float, online: float) -> Labelled:
@@ -328,7 +329,7 @@ def test_few_narrow_bins_of_a_sure_baselines_score_are_no_drift():
     for at in range(30):
         rows, _ = world.draw(EVERY)
         scores = sure_scores(EVERY, 0.001).tolist()
-        inputs.update(profiler.profile(at * EVERY, rows, scores, scores))
+        inputs.update(profiler.profile(at * EVERY, rows, scores))
     assert [found for found in inputs.findings if found.kind == "score"] == []
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from stream.drift.bounded import Null
-from stream.drift.detectable import Outcomes, doubling
+from stream.drift.detectable import doubling
 from stream.drift.evidence import Detector, Evidence
+from stream.drift.outcomes import Outcomes
 from stream.drift.rot import Limits
 
 LIMITS = Limits(false_alarm_every=1_000)
@@ -33,9 +34,9 @@ def simulated(null, values, before, after, chance):
 @pytest.mark.parametrize("now", [Outcomes(0.05, 0.05, 0.05), Outcomes(0.15, 0.15, 0.05), Outcomes(0.04, 0.06, 0.06)])
 def test_the_delays_are_within_30_percent_of_simulated_ones(now):
     chance = np.random.default_rng(1)
-    errors, then = now.baseline + now.both, now.risen(LIMITS.tolerance)
+    errors, then = now.baseline, now.doubled(LIMITS.tolerance)
     delays = doubling(now, LIMITS, errors + 0.01)
-    shares = [[each.baseline, 1 - each.baseline - each.online, each.online] for each in (now, then)]
+    shares = [[each.baseline_alone, 1 - each.disagreement, each.online_alone] for each in (now, then)]
     paired = simulated(Null("gap", -1.0, 1.0, LIMITS.tolerance), [1.0, 0.0, -1.0], *shares, chance)
     assert delays.paired == pytest.approx(paired, rel=0.3)
     null = Null("loss", 0.0, 1.0, errors + 0.01 + LIMITS.absolute_tolerance)
@@ -46,16 +47,16 @@ def test_the_delays_are_within_30_percent_of_simulated_ones(now):
 
 def test_twice_the_errors_are_twice_the_errors_and_the_online_model_keeps_its_own():
     now = Outcomes(0.02, 0.03, 0.01)
-    then = now.risen(LIMITS.tolerance)
-    assert then.baseline + then.both == pytest.approx(0.06)
-    assert then.online + then.both == pytest.approx(0.04)
-    assert Outcomes(0.6, 0.0, 0.2).risen(0.01) == Outcomes(pytest.approx(0.8), 0.0, 0.2)
-    assert Outcomes(1.0, 0.0, 0.0).risen(0.01) == Outcomes(1.0, 0.0, 0.0)
+    then = now.doubled(LIMITS.tolerance)
+    assert then.baseline == pytest.approx(0.06)
+    assert then.online == pytest.approx(0.04)
+    assert Outcomes(0.6, 0.0, 0.2).doubled(0.01) == Outcomes(pytest.approx(0.8), 0.0, 0.2)
+    assert Outcomes(1.0, 0.0, 0.0).doubled(0.01) == Outcomes(1.0, 0.0, 0.0)
 
 
 def test_of_few_errors_the_rise_is_one_that_is_not_tolerated():
     few = Outcomes(0.002, 0.01, 0.001)
-    assert few.risen(0.01).baseline + few.risen(0.01).both == pytest.approx(0.003 + 0.03)
+    assert few.doubled(0.01).baseline == pytest.approx(0.003 + 0.03)
     delays = doubling(few, Limits(), 0.01)
     assert 500 < delays.first < 3_000
     assert doubling(few, Limits(), 0.5).absolute == math.inf

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+from stream.drift.outcomes import Outcomes
 from stream.drift.rot import BASELINE, ONLINE, PAIRED, Limits, begin
-from stream.drift.simulation import Monitors, Shares, delays, false_alarms, shares
+from stream.drift.simulation import Monitors, delays, false_alarms, outcomes
 from stream.errors import SettingError
 
 LIMITS = Limits(false_alarm_every=500, tolerance=0.03)
-UNEQUAL = Shares(0.2, 0.05, 0.02)
+UNEQUAL = Outcomes(0.2, 0.05, 0.02)
 
 
 def test_simulated_monitors_alarm_at_the_same_events_as_the_real_ones(monkeypatch):
@@ -20,7 +21,7 @@ def test_simulated_monitors_alarm_at_the_same_events_as_the_real_ones(monkeypatc
 
     monkeypatch.setattr("stream.drift.simulation.begin", kept)
     chance = np.random.default_rng(1)
-    monitors = Monitors(LIMITS, chance, Shares(0.02, 0.02, 0.02), 5, 700)
+    monitors = Monitors(LIMITS, chance, Outcomes(0.02, 0.02, 0.02), 5, 700)
     losses = [UNEQUAL.draw(chance, 5, 400) for _ in range(2)]
     found = np.concatenate([monitors.update(*piece) for piece in losses], axis=1)
     baseline, online = (np.concatenate(each, axis=1) for each in zip(*losses, strict=True))
@@ -32,7 +33,7 @@ def test_simulated_monitors_alarm_at_the_same_events_as_the_real_ones(monkeypatc
 
 
 def test_without_enough_judged_rows_the_absolute_detectors_are_off():
-    both = Shares(0.0, 0.0, 0.4)
+    both = Outcomes(0.0, 0.0, 0.4)
     [worse] = (np.ones((1, 500)),)
     found = [
         Monitors(LIMITS, np.random.default_rng(1), both, 1, judged).update(worse, worse).sum() for judged in (0, 500)
@@ -43,15 +44,15 @@ def test_without_enough_judged_rows_the_absolute_detectors_are_off():
 
 @pytest.mark.parametrize("disagreement", [None, 0.05, 0.10, 0.12])
 def test_shares_are_those_that_were_asked_for(disagreement):
-    made = shares(0.08, 0.04, disagreement)
+    made = outcomes(0.08, 0.04, disagreement)
     assert (made.baseline, made.online) == pytest.approx((0.08, 0.04))
     assert made.disagreement == pytest.approx(disagreement or 0.08 * 0.96 + 0.04 * 0.92)
     baseline, online = made.draw(np.random.default_rng(1), 100, 5_000)
     assert baseline.mean() == pytest.approx(0.08, abs=0.002)
     assert online.mean() == pytest.approx(0.04, abs=0.002)
     assert (baseline != online).mean() == pytest.approx(made.disagreement, abs=0.002)
-    assert made.risen(3).baseline == pytest.approx(0.24)
-    assert made.risen(3).online == pytest.approx(0.04)
+    assert made.rotten(3).baseline == pytest.approx(0.24)
+    assert made.rotten(3).online == pytest.approx(0.04)
     assert (made.harder(2).baseline, made.harder(2).online) == pytest.approx((0.16, 0.08))
 
 
@@ -67,23 +68,23 @@ def test_shares_are_those_that_were_asked_for(disagreement):
 )
 def test_shares_that_cannot_be_are_named(words, named):
     with pytest.raises(SettingError) as error:
-        shares(*words)
+        outcomes(*words)
     assert error.value.key == named
 
 
 def test_a_greater_rise_is_found_sooner_and_seeds_tell(monkeypatch):
     monkeypatch.setattr("stream.drift.simulation.RUNS", 20)
-    healthy = shares(0.03, 0.03, None)
-    late = [delays(Limits(), healthy, healthy.risen(times), 500, 1) for times in (3, 6)]
+    healthy = outcomes(0.03, 0.03, None)
+    late = [delays(Limits(), healthy, healthy.rotten(times), 500, 1) for times in (3, 6)]
     assert np.isfinite(late).all()
     assert np.median(late[1]) < np.median(late[0]) < 1_000
-    assert delays(Limits(), healthy, healthy.risen(3), 500, 1).tolist() == late[0].tolist()
-    assert delays(Limits(), healthy, healthy.risen(3), 500, 2).tolist() != late[0].tolist()
+    assert delays(Limits(), healthy, healthy.rotten(3), 500, 1).tolist() == late[0].tolist()
+    assert delays(Limits(), healthy, healthy.rotten(3), 500, 2).tolist() != late[0].tolist()
 
 
 def test_false_alarms_are_no_more_than_the_bound(monkeypatch):
     monkeypatch.setattr("stream.drift.simulation.HEALTHY_RUNS", 40)
     monkeypatch.setattr("stream.drift.simulation.HEALTHY_EVENTS", 5_000)
-    boundary = shares(0.13, 0.10, 0.15)
+    boundary = outcomes(0.13, 0.10, 0.15)
     found = false_alarms(LIMITS, boundary, 500, 1)
     assert 0 < found <= 40 * 5_000 / 500
