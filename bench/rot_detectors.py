@@ -5,7 +5,7 @@ its own settings. Those in Python alone get fewer runs: RUNS. On real streams th
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -130,12 +130,7 @@ def delays() -> list[Figure]:
                 Figure(f"share of runs that find it, {change}: {name}", share),
                 Figure(f"share of runs with a detection before, {change}: {name}", early),
             ]
-    table = Table(title="median delay (share found; share early)", title_justify="left", box=box.SIMPLE)
-    for title in ("detector", *CHANGES):
-        table.add_column(title)
-    for name, cells in shown.items():
-        table.add_row(name, *cells)
-    console.print(table)
+    _print("median delay (share found; share early)", CHANGES, shown)
     return figures
 
 
@@ -159,12 +154,7 @@ def streams() -> list[Figure]:
                 Figure(f"{name}: rows from {known.drift:,} to the first detection: {one.name}", late),
                 Figure(f"{name}: detections before row {known.drift:,}: {one.name}", early),
             ]
-    table = Table(title="rows to the first detection (detections before)", title_justify="left", box=box.SIMPLE)
-    for title in ("detector", *chosen):
-        table.add_column(title)
-    for name, cells in shown.items():
-        table.add_row(name, *cells)
-    console.print(table)
+    _print("rows to the first detection (detections before)", chosen, shown)
     return figures
 
 
@@ -184,6 +174,13 @@ def costs() -> list[Figure]:
             spent.append((time.process_time() - began) / len(some) * 1e6)
         figures.append(Figure(f"microseconds a record, watched by {name or 'nothing'}", min(spent)))
     return figures
+
+
+def _print(title: str, columns: Iterable[str], shown: dict[str, list[str]]) -> None:
+    table = Table("detector", *columns, title=title, title_justify="left", box=box.SIMPLE)
+    for name, cells in shown.items():
+        table.add_row(name, *cells)
+    console.print(table)
 
 
 def _record(at: int, *, wrong: bool) -> Labelled:

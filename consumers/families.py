@@ -14,22 +14,9 @@ from prometheus_client.core import (
 )
 
 from consumers.runtime import Runtime
+from stream.drift.verdict import NEXT
 from stream.monitoring import MonitoringTotals
 from stream.totals import DELAY_EDGES, Losses, ScoringTotals
-
-VERDICTS = (
-    "healthy",
-    "baseline_rot",
-    "outgrown",
-    "hard_shift",
-    "data_quality",
-    "online_fault",
-    "shift_unconfirmed",
-    "benign_shift",
-    "blind",
-    "unexplained",
-    "no_baseline",
-)
 
 LOST_ALARM = "inputs_lost"
 
@@ -205,7 +192,7 @@ def show_monitoring(sheet: Sheet, totals: MonitoringTotals) -> None:
         if not kind.startswith(LOST_ALARM):  # no detector: lost_records has them, the scorers' too
             sheet.add("alarms", count, kind)
     # A verdict that is not listed is shown too: no verdict at 1 would read as no verdict at all.
-    for verdict in dict.fromkeys((*VERDICTS, totals.verdict)):
+    for verdict in dict.fromkeys((*NEXT, totals.verdict)):
         sheet.add("verdict", verdict == totals.verdict, verdict)
     for model, mean in totals.means.items():
         sheet.add("judged_error_ratio", mean, model)

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from stream.config import Stream
-from stream.drift.account import Account, Accounted, AccountState
+from stream.drift.account import Account, AccountState
 from stream.drift.brier import brier
 from stream.drift.evidence import Crossing
 from stream.drift.guesses import DISAGREEMENT, Guesses, guesses
@@ -253,11 +253,6 @@ class Judging:
         if self.former is None or not deployed.events:
             return None
         return realised(self.former, deployed, self.limits.tolerance)
-
-    @property
-    def accounted(self) -> Accounted:
-        """What stands beside the evidence."""
-        return self.account.said
 
     def snapshot(self) -> JudgingState:
         """All that it remembers; it goes on changing with this."""

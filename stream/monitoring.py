@@ -263,7 +263,7 @@ class MonitoringTask:
             },
             findings=self.judging.moves.findings,
             strengths=self.judging.moves.strengths,
-            account=self.judging.accounted,
+            account=self.judging.account.said,
             retrained=self.judging.retrained,
             guesses=self.judging.guesses.said,
             labels=self.judging.sight.said,
