@@ -16,6 +16,7 @@ from consumers.replay import replay
 from consumers.results import COMPARED, Results, check_form, compared_table, figures_table
 from stream.config import Metrics
 from stream.errors import SourceError
+from stream.monitoring import MonitoringTotals
 from stream.prequential import MODELS
 from stream.records import VERDICT
 
@@ -116,17 +117,22 @@ def report(console: Console, plan: Plan, results: Results) -> None:
     _value(console, results)
     if results.compared:
         console.print(compared_table(results), COMPARED, highlight=False)
-    for kind, state in (results.totals.monitoring.watched if results.totals.monitoring else {}).items():
-        console.print(f"{kind}: {state}", highlight=False)
-    verdict = results.totals.monitoring.verdict if results.totals.monitoring else None
+    _end(console, results.totals.monitoring)
     console.print(
-        f"verdict: {verdict or '-'}; {results.raised:,} alarms; "
-        f"{results.events_per_second:,.0f} events/s; "
+        f"{results.raised:,} alarms; {results.events_per_second:,.0f} events/s; "
         f"peak memory {results.peak_rss_bytes / 2**20:,.0f} MiB; digest {results.digest[:16]}"
     )
     if plan.out is not None:
         console.print(f"results in {plan.out}: summary.json, predictions, alarms and dead letters ({plan.form})")
         console.print(f"to read: {plan.out / 'report.html'}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _end(console: Console, seen: MonitoringTotals | None) -> None:
+    """What is thought of the models in the end."""
+    if seen is not None:
+        for kind, state in seen.watched.items():
+            console.print(f"{kind}: {state}", highlight=False)
+        console.print(f"verdict: [bold]{seen.verdict}[/]: {escape(seen.reason)}", highlight=False)
 
 
 def _value(console: Console, results: Results) -> None:
@@ -137,7 +143,7 @@ def _value(console: Console, results: Results) -> None:
     mean, low, high = (1000 * each for each in seen.excess["deployed"])
     tolerated = results.settings.monitor.tolerate_extra_errors_per_1000
     more = "fewer" if mean <= -0.5 else "more"
-    ends = f"95%: {low:.0f} to {high:.0f}"
+    ends = f"95%: {round(low)} to {round(high)}"
     gap = f"{abs(mean):.0f} {more} wrong than the online model ({ends}); {tolerated:g} more are tolerated"
     lines = [f"of 1,000 labelled events the baseline gets {gap}"]
     if seen.retrained is not None:

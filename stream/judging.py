@@ -215,8 +215,12 @@ class Judging:
         elif self.version is None:
             self.verdict = "no_baseline" if self.judgement.online.events else "blind"
         else:
-            self.verdict = self.judgement.verdict(invalid=bool(invalid), blind=bool(self.sight.blind))
+            self.verdict = self.judgement.verdict(invalid=bool(invalid), blind=bool(self._blind))
         return self.verdict != before
+
+    @property
+    def _blind(self) -> str:
+        return self.sight.blind(already=self.verdict == "blind")
 
     @property
     def reason(self) -> str:
@@ -230,12 +234,13 @@ class Judging:
         if verdict == "data_quality":
             why = broken(findings)
         elif verdict in ("blind", "no_baseline"):
-            why = self.invalid or self.sight.blind
-            return "; ".join(filter(None, [f"{why}: {following}" if why else following, what and f"moved have {what}"]))
+            why = self.invalid or self._blind
+            said = f"{why}: {following}" if why else following
+            return f"{said}; what has moved: {what}" if what else said
         elif verdict in ("shift_unconfirmed", "benign_shift") and judgement.after is not None:
             why = f"{what}; {shifted(verdict, judgement.after, float(self.stream.labels.maturity))}"
         else:
-            why = f"{judgement.reason}; moved have {what}" if what else judgement.reason
+            why = f"{judgement.reason}; what has moved: {what}" if what else judgement.reason
             if verdict == "online_fault" and self.suspect:
                 why += "; the online model has learned from a field that was broken"
         return f"{why}: {following}"

@@ -11,6 +11,9 @@ Matrix = dict[str, dict[str, float]]
 
 def checked(key: str, matrix: Mapping[str, Mapping[str, float]], classes: Sequence[str]) -> Matrix:
     """The whole matrix; raises SettingError unless it prices each error among the classes, and finitely."""
+    unknown = sorted({*matrix, *(name for row in matrix.values() for name in row)} - {*classes})
+    if unknown:
+        raise SettingError(key, dict(matrix), f"of the stream's classes {', '.join(classes)} only, not {unknown[0]!r}")
     filled: Matrix = {}
     for truth in classes:
         row = matrix.get(truth, {})
@@ -20,9 +23,6 @@ def checked(key: str, matrix: Mapping[str, Mapping[str, float]], classes: Sequen
         filled[truth] = {name: float(row.get(name, 0.0)) for name in classes}
         if not all(map(math.isfinite, filled[truth].values())):
             raise SettingError(key, dict(matrix), f"finite for {truth!r}, too")
-    unknown = sorted({*matrix, *(name for row in matrix.values() for name in row)} - {*classes})
-    if unknown:
-        raise SettingError(key, dict(matrix), f"of the stream's classes {', '.join(classes)} only, not {unknown[0]!r}")
     if not widest(filled):
         raise SettingError(key, dict(matrix), "such that some call costs more than another")
     return filled

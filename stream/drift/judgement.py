@@ -159,8 +159,10 @@ class Judgement(Struct):
         since = ""
         if self.began is not None and any(self.held.values()):
             since = f", since about {self.rot.events - self.began + 1:,} labelled events"
+        few = self.baseline.events < HALF_LIFE
+        of = f"of the {self.baseline.events:,} labelled events so far" if few else "of the last events"
         return (
-            f"of the last events the baseline gets {baseline:.0f} of 1,000 wrong and the online model {online:.0f}"
+            f"{of} the baseline gets {baseline:.0f} of 1,000 wrong and the online model {online:.0f}"
             f"{since}; {tolerated:g} more are tolerated{''.join(known)}"
         )
 

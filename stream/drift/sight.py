@@ -21,6 +21,9 @@ MANY = 2_000
 ASKED_EVERY = 5_000
 """Labelled events between two times that this is told."""
 
+SEES_AGAIN = 0.8
+"""Of the longest that it may take, what is short again: a rate about it does not turn the verdict again and again."""
+
 
 class Labels(Struct, frozen=True):
     """How labels come. None: not known yet.
@@ -108,16 +111,15 @@ class Sight(Struct):
         chosen = self.health.selected
         return "" if chosen is None else chosen.sentence
 
-    @property
-    def blind(self) -> str:
-        """Why nothing would be seen; empty where it would."""
+    def blind(self, *, already: bool) -> str:
+        """Why nothing would be seen; empty where it would. Who was blind ``already`` is so until labels are plenty."""
         if self.health.silent(self.now):
             usual, age = self.health.delays.quantile(0.95) or 0.0, self.health.age(self.now) or 0.0
             return f"no label for {spoken(age)}; 95% of them come within {spoken(usual)}"
         if self.rise is not None and self.health.span:
             # What takes more labels than that is no lack of labels.
             takes = self.health.until(min(self.rise, MANY))
-            if takes > self.within:
+            if takes > self.within * (SEES_AGAIN if already else 1.0):
                 return (
                     f"with so few labels it takes {spoken(takes)} and more to find that the baseline's errors have "
                     f"doubled; must_know_within is {spoken(self.within)}"

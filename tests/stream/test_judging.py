@@ -116,7 +116,7 @@ def test_inputs_that_move_and_cost_something_are_rot_and_the_reason_says_what_mo
     stand = Stand()
     stand.live(1_000)
     assert stand.live(3_000, change=moved, baseline=0.3)[-1] == "baseline_rot"
-    assert "moved have x0: median" in stand.monitor.reason
+    assert "what has moved: x0: median" in stand.monitor.reason
     assert "since about" in stand.monitor.reason
 
 

@@ -78,6 +78,7 @@ def test_a_class_without_costs_is_refused_and_changes_nothing():
     [
         ({"ham": {"spam": 1.0}}, "given for 'spam' called 'ham', too"),
         ({**MATRIX, "eggs": {}}, "of the stream's classes ham, spam only, not 'eggs'"),
+        ({"ham": {"spam": 1.0}, "spma": {"ham": 1.0}}, "of the stream's classes ham, spam only, not 'spma'"),
         ({"ham": {"spam": math.nan}, "spam": {"ham": 1.0}}, "finite for 'ham'"),
         ({"ham": {"spam": 0.0}, "spam": {"ham": 0.0}}, "some call costs more"),
     ],
