@@ -16,7 +16,7 @@ PATIENCE = 30.0
 """Seconds without any progress after which a read is given up."""
 
 ASKED_FOR = 10.0
-"""Seconds for one question about offsets: a client that still asks a leader of before is better asked again."""
+"""Seconds for one question about offsets: behind that another client asks."""
 
 SOON = 2.0
 """Seconds within which the transactions that are open on a partition must end; one at work commits in less."""
@@ -117,10 +117,13 @@ class Reader:
 
     def close(self) -> None:
         """Let the connection go."""
+        self._drop()
+        self._deadline.close()
+
+    def _drop(self) -> None:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             self._let_go(consumer)
-        self._deadline.close()
 
     def _let_go(self, consumer: KafkaConsumer) -> None:
         if not self._deadline.overdue:
@@ -139,4 +142,5 @@ class Reader:
             return self._deadline.call(PATIENCE * 2, function, *args, **kwargs)
         except (Overdue, kafka_errors.KafkaError, AssertionError, KeyError) as error:
             # KeyError: what kafka-python raises for a partition whose offset the broker has not told.
+            self._drop()  # a client has been seen to ask in vain for ever where brokers had been restarted
             raise Unavailable(told(error)) from error
