@@ -6,6 +6,8 @@
 3. A header's name that is no UTF-8 makes all of its partition unreadable: the client takes the record for corrupt and
    never gets past it. Java's client reads it. Here such a name is a text with surrogates in the place of its strange
    bytes, and gives the same bytes again when it is sent on.
+4. Who asks for a partition's offsets, and knows the leader of before only, asks that one again and again, and never
+   who leads now: until its metadata grow old, after five minutes. Here it asks for them with the first such answer.
 """
 
 import ssl
@@ -13,6 +15,7 @@ import time
 from functools import wraps
 from typing import Any
 
+from kafka.consumer.fetcher import Fetcher
 from kafka.net.inet import KafkaNetSocket
 from kafka.net.transport import KafkaSSLTransport
 from kafka.record.default_records import DefaultRecordBatch
@@ -97,5 +100,19 @@ def _mend_names() -> None:
     DefaultRecordBatch.__next__ = following
 
 
+def _mend_offsets() -> None:
+    plain = Fetcher._handle_list_offsets_response  # noqa: SLF001 - there is no other place to mend it
+
+    @wraps(plain)
+    def handle(self: Any, response: Any) -> Any:
+        found, retry = plain(self, response)
+        if retry:
+            self._manager.cluster.request_update()
+        return found, retry
+
+    Fetcher._handle_list_offsets_response = handle  # noqa: SLF001 - as above
+
+
 _mend_connections()
 _mend_names()
+_mend_offsets()

@@ -15,9 +15,6 @@ from stream.errors import Unavailable
 PATIENCE = 30.0
 """Seconds without any progress after which a read is given up."""
 
-ASKED_FOR = 10.0
-"""Seconds for one question about offsets: behind that another client asks."""
-
 SOON = 2.0
 """Seconds within which the transactions that are open on a partition must end; one at work commits in less."""
 
@@ -50,8 +47,8 @@ class Reader:
         # Topic by topic: kafka-python leaves out those that it has not heard of where it knows another one.
         for topic in dict.fromkeys(tp.topic for tp in partitions):
             of_it = [tp for tp in partitions if tp.topic == topic]
-            begin |= self._call(consumer.beginning_offsets, of_it, timeout_ms=int(ASKED_FOR * 1000))
-            end |= self._call(consumer.end_offsets, of_it, timeout_ms=int(ASKED_FOR * 1000))
+            begin |= self._call(consumer.beginning_offsets, of_it, timeout_ms=int(PATIENCE * 1000))
+            end |= self._call(consumer.end_offsets, of_it, timeout_ms=int(PATIENCE * 1000))
         return {tp: (begin[tp], end[tp]) for tp in partitions}
 
     def settled(self, tp: TopicPartition) -> tuple[int, int]:
@@ -77,7 +74,7 @@ class Reader:
         # By a client of its own: of what has not changed since it was last fetched, brokers tell a client nothing.
         consumer = self._call(open_client, KafkaConsumer, **{**self._settings, "isolation_level": "read_uncommitted"})
         try:
-            found: dict[TopicPartition, int] = self._call(consumer.end_offsets, [tp], timeout_ms=int(ASKED_FOR * 1000))
+            found: dict[TopicPartition, int] = self._call(consumer.end_offsets, [tp], timeout_ms=int(PATIENCE * 1000))
         finally:
             self._let_go(consumer)
         return found[tp]
@@ -117,13 +114,10 @@ class Reader:
 
     def close(self) -> None:
         """Let the connection go."""
-        self._drop()
-        self._deadline.close()
-
-    def _drop(self) -> None:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             self._let_go(consumer)
+        self._deadline.close()
 
     def _let_go(self, consumer: KafkaConsumer) -> None:
         if not self._deadline.overdue:
@@ -142,5 +136,4 @@ class Reader:
             return self._deadline.call(PATIENCE * 2, function, *args, **kwargs)
         except (Overdue, kafka_errors.KafkaError, AssertionError, KeyError) as error:
             # KeyError: what kafka-python raises for a partition whose offset the broker has not told.
-            self._drop()  # a client has been seen to ask in vain for ever where brokers had been restarted
             raise Unavailable(told(error)) from error

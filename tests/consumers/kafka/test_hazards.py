@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from consumers.kafka.client import connection
 from consumers.kafka.group import MOST_POLLED, Group
 from consumers.kafka.placement import group_id, placement, transactional_id
 from consumers.kafka.publisher import Publisher
+from consumers.kafka.reader import Reader
 from consumers.kafka.roles import SCORER
 from consumers.kafka.topics import ensure
 from stream.errors import CommitFailed, Fenced
@@ -329,6 +331,26 @@ def test_a_leader_that_dies_in_mid_transaction_loses_and_doubles_nothing(wide: S
     work.stop()
     wide.cluster.restart(killed[0])
     wide.check()
+
+
+def test_a_reader_that_knows_the_leader_of_before_finds_the_new_one(wide: Sums) -> None:
+    state = TopicPartition(f"{wide.name}.state", 0)
+    with closing(Reader(connection(wide.outside, "reader"))) as reader:
+        assert reader.bounds([state]) == {state: (0, 0)}
+        before = wide.cluster.leader(state.topic)
+        with closing(KafkaAdminClient(**connection(wide.outside, "test"))) as admin:
+            others = [node for node in range(3) if node != before]
+            assert admin.alter_partition_reassignments({state: [*others, before]}) == {state: None}
+            wide.until(lambda: _led(admin, state, others[0]) and wide.cluster.leader(state.topic) != before)
+        assert reader.bounds([state]) == {state: (0, 0)}
+
+
+def _led(admin: KafkaAdminClient, tp: TopicPartition, node: int) -> bool:
+    """Have the first of its replicas lead; whether it does."""
+    admin.elect_leaders(0, {tp.topic: [tp.partition]}, raise_errors=False)
+    [found] = admin.describe_topics([tp.topic])
+    leader: int = found["partitions"][tp.partition]["leader_id"]
+    return leader == node
 
 
 INTERNAL = int(QUICK["offsets.topic.num.partitions"])
