@@ -172,9 +172,9 @@ def _labelled() -> None:
     health = LabelHealth()
     for at in range(EVENTS):
         if at % 100 == 0:
-            health.scored(at, at + 99, {"ham": {"ham": 80, "spam": 5}, "spam": {"ham": 5, "spam": 10}})
+            health.scored(0, at, at + 99, {"ham": {"ham": 80, "spam": 5}, "spam": {"ham": 5, "spam": 10}})
             _ = health.selected
-        health.labelled(at, float(at), float(at + 100), baseline="ham", online="spam" if at % 10 == 0 else "ham")
+        health.labelled(0, at, float(at), float(at + 100), baseline="ham", online="spam" if at % 10 == 0 else "ham")
 
 
 def _valued(losses: list[list[float]]) -> None:

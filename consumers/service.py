@@ -114,14 +114,14 @@ def _tasks(
         return (lambda _: MonitoringTask(name, stream)), (lambda _: MonitoringTask(name, stream))
     made: list[Models] = []
 
-    def anew(_task: str) -> ScoringTask:
+    def anew(task: str) -> ScoringTask:
         if not made:
             made.append(warm_up(f"streams.{name}", stream, []).models if begin is None else begin())
         # Each task learns for itself: none may begin with what another has learned.
-        return ScoringTask(name, stream, copy.deepcopy(made[0]))
+        return ScoringTask(name, stream, copy.deepcopy(made[0]), int(task))
 
     # The models come out of the checkpoint; until then there is nothing to score with.
-    return (lambda _: ScoringTask(name, stream, Models(GivenScore("", []), "", None))), anew
+    return (lambda task: ScoringTask(name, stream, Models(GivenScore("", []), "", None), int(task))), anew
 
 
 def _watcher(service: Service, stream: Stream, runtime: Runtime) -> Any:

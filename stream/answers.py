@@ -12,12 +12,13 @@ from stream.records import Labelled, Score, Shadow
 
 
 class Answers:
-    """Says what a stream's scores and labels mean in the names of its classes."""
+    """Says what scores and labels mean in the names of a stream's classes; ``partition``: whose events these are."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, partition: int) -> None:
         self._names = stream.classes
         self._many = stream.kind == "multiclass"
         self._hashed = stream.features.hashed
+        self._partition = partition
 
     def answer(self, score: Any, threshold: float) -> str:
         """The class that a score stands for."""
@@ -54,6 +55,7 @@ class Answers:
             sampled,
             shadows=shadows,
             hashed=self._hashed,
+            partition=self._partition,
         )
 
     def correction(self, entry: Entry, thresholds: Thresholds, shadows: dict[str, Shadow]) -> Labelled:

@@ -77,7 +77,7 @@ class Judging:
         self.verdict = "blind"
         self.moves = Moves()
         self.guesses = guesses(float(self.limits.false_alarm_every))
-        self.sight = Sight(float(stream.monitor.must_know_within), stream.partitions == 1)
+        self.sight = Sight(float(stream.monitor.must_know_within))
         self._begin()
 
     def takes(self, record: Labelled) -> bool:
@@ -287,9 +287,7 @@ class Judging:
         if state.judgement.limits == self.limits:
             self.judgement = state.judgement
         self.account.restore(state.account)
-        within, whole = self.sight.within, self.sight.whole
-        self.sight = state.sight
-        self.sight.within, self.sight.whole = within, whole
+        self.sight, self.sight.within = state.sight, self.sight.within
 
 
 def limits(stream: Stream) -> Limits:

@@ -61,7 +61,7 @@ class Profile(Struct, frozen=True, tag="profile", tag_field="record"):
     and ``counts`` all. ``baseline`` has its scores in the bins of the reference's score. ``words`` is of a sample of
     the texts; None where there is nothing to compare words with. ``until``: the greatest time of an event so far, in
     seconds since the epoch. ``labels``: how many were reported since the profile before. Of a baseline without a
-    reference there are the answers only.
+    reference there are the answers only. ``partition``: that of the events, in which positions grow.
     """
 
     version: str
@@ -75,3 +75,4 @@ class Profile(Struct, frozen=True, tag="profile", tag_field="record"):
     until: float = 0.0
     answers: Answered | None = None
     labels: int = 0
+    partition: int = 0

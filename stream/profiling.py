@@ -19,11 +19,12 @@ EVERY = 100
 class Profiling:
     """Gathers events that the baseline in use has scored; one in EVERY gives a profile of all since the last."""
 
-    def __init__(self, stream: Stream, answers: Answers) -> None:
+    def __init__(self, stream: Stream, answers: Answers, partition: int) -> None:
         self._features = stream.features
         self._classes = {name: index for index, name in enumerate(stream.classes)}
         self._kind = stream.kind
         self._answers = answers
+        self._partition = partition
         self._profiler: Profiler | None = None
         self._made_for: tuple[str | None, Any] | None = None
         self.count = 0
@@ -58,7 +59,7 @@ class Profiling:
             made = self._profiler.profile(self.count, self.rows, self.baseline)
         first, last = self.places
         told = {"first": first, "last": last, "until": until, "labels": labels - self.labels}
-        made = replace(made, answers=self._called(models), **told)
+        made = replace(made, answers=self._called(models), partition=self._partition, **told)
         self.labels = labels
         self.count += len(self.rows)
         self.rows, self.online, self.baseline = [], [], []

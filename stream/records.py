@@ -157,7 +157,7 @@ class Labelled(Struct, frozen=True, gc=False):
     leaves it out, so that what counts is a sample that does not depend on the label. ``correction``:
     a label that contradicts the one learned from; ``features`` is then null and the log takes this label. ``shadows``:
     what baselines that were not in use say, by their versions; one that came while the event waited has scored it then.
-    ``hashed``: the words of its texts are hashes.
+    ``hashed``: the words of its texts are hashes. ``partition``: the event's, 0 in a file.
     """
 
     event_id: str
@@ -180,6 +180,7 @@ class Labelled(Struct, frozen=True, gc=False):
     correction: bool = False
     shadows: dict[str, Shadow] = {}
     hashed: bool = False
+    partition: int = 0
 
 
 KEPT_OTHERWISE = "its texts were logged with another features.keep"

@@ -68,14 +68,14 @@ class ScoringTask:
     each of its profiles how many of its labelled records came first.
     """
 
-    def __init__(self, name: str, stream: Stream, models: Models) -> None:
+    def __init__(self, name: str, stream: Stream, models: Models, partition: int = 0) -> None:
         self.name = name
         self.stream = stream
         self.models = models
         self.classes = {name: index for index, name in enumerate(stream.classes)}
         self._labels = {**self.classes, **{k: self.classes[v] for k, v in stream.labels.values.items()}}
         self._extractor = FeatureExtractor(stream.features)
-        self._answers = Answers(stream)
+        self._answers = Answers(stream, partition)
         labels = stream.labels
         self._requests = Requests(labels.request_share, disagreements=labels.request_disagreements, seed=stream.seed)
         self._unsupervised = stream.kind == "anomaly"
@@ -88,7 +88,7 @@ class ScoringTask:
         self.lates = Lates()
         self.counted: dict[str, Scored] = {}
         self.before: list[int] = []
-        self.profiling = Profiling(stream, self._answers)
+        self.profiling = Profiling(stream, self._answers, partition)
         self.say_at = 0
         self.in_use_since = 0.0
 

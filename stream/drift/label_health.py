@@ -21,7 +21,7 @@ class Shares(Struct, frozen=True):
 
 
 class LabelHealth(Struct):
-    """Takes labelled records and profiles of one partition; times are in seconds.
+    """Takes labelled records and profiles of all partitions; times are in seconds.
 
     A class that is implied by silence until maturity is a label, but nobody has reported it: delays, the age and the
     silence are of reported ones.
@@ -38,9 +38,9 @@ class LabelHealth(Struct):
     passing: float = 0.0
     span: float = 0.0
 
-    def scored(self, first: int, last: int, pairs: Pairs) -> None:
-        """Take in how often which answers came together among the events ``first``..``last`` (positions)."""
-        self.selection.scored(first, last, pairs)
+    def scored(self, partition: int, first: int, last: int, pairs: Pairs) -> None:
+        """Take in how often which answers came together among a partition's events ``first``..``last`` (positions)."""
+        self.selection.scored(partition, first, last, pairs)
 
     def passed(self, events: int, labels: int, until: float) -> None:
         """Take in that so many events were scored, up to that time, and how many labels were reported meanwhile.
@@ -63,6 +63,7 @@ class LabelHealth(Struct):
 
     def labelled(
         self,
+        partition: int,
         position: int,
         time: float,
         label_time: float,
@@ -73,7 +74,7 @@ class LabelHealth(Struct):
     ) -> None:
         """Take in a labelled record: what the models had called, and when the event and its label were."""
         if baseline is not None and online is not None:
-            self.selection.labelled(position, baseline, online)
+            self.selection.labelled(partition, position, baseline, online)
         self.labels += 1
         if not implied:
             self.delays.update(label_time - time)

@@ -25,7 +25,7 @@ REMEMBERED = 2_000
 """Labelled events after which counts weigh 1/e."""
 
 WAIT = 2_000
-"""Events for which a stretch's labels are waited for at least; more, where labels take longer."""
+"""Events of all partitions for which a stretch's labels are waited for at least; more, where labels take longer."""
 
 STRETCHES = 64
 """Stretches that wait at most; then two at a time become one."""
@@ -125,41 +125,35 @@ class Chosen(Struct, frozen=True):
     sentence: str
 
 
-class Selection(Struct):
-    """Takes what was scored and what was labelled; positions are those of one partition, in which they grow.
-
-    What it cannot see: a choice by anything that the models' answers do not tell.
-    """
+class Lane(Struct):
+    """Of one partition, in which positions grow: stretches that wait for labels, and labels that wait for theirs."""
 
     waiting: list[Stretch] = []
     early: list[tuple[int, str, str]] = []
-    lags: Quantiles = field(default_factory=lambda: Quantiles(REMEMBERED))
     newest: int = -1
-    baseline: dict[str, Cell] = {}
-    online: dict[str, Cell] = {}
-    agreement: dict[str, Cell] = {}
 
-    def scored(self, first: int, last: int, pairs: Pairs) -> None:
-        """Take in what both models said of the events ``first``..``last``; where two stretches overlap it is left."""
+    def scored(self, first: int, last: int, pairs: Pairs, wait: float) -> list[Stretch]:
+        """Take in a stretch; those whose labels were waited for during ``wait`` events. One that overlaps is left."""
         if first <= self.newest:
-            return
+            return []
         stretch = Stretch(first, last, {ours: dict(others) for ours, others in pairs.items()}, {})
         self.newest = last
         for _, ours, online in [each for each in self.early if first <= each[0] <= last]:
             _add(stretch.labelled, ours, online, 1)
         self.early = [each for each in self.early if each[0] > last]
         self.waiting.append(stretch)
-        wait = self.wait
-        while self.waiting and last - self.waiting[0].last >= wait:
-            self._judge(self.waiting.pop(0))
+        done = 0
+        while done < len(self.waiting) and last - self.waiting[done].last >= wait:
+            done += 1
+        over, self.waiting = self.waiting[:done], self.waiting[done:]
         if len(self.waiting) > STRETCHES:
             self.waiting = [_joined(*pair) for pair in zip(self.waiting[::2], self.waiting[1::2], strict=False)] + (
                 self.waiting[-1:] if len(self.waiting) % 2 else []
             )
+        return over
 
     def labelled(self, position: int, baseline: str, online: str) -> None:
         """Take in what the models had said of an event that is labelled now."""
-        self.lags.update(float(max(0, self.newest - position)))
         if position > self.newest:
             self.early.append((position, baseline, online))
             del self.early[:-EARLY]
@@ -168,10 +162,40 @@ class Selection(Struct):
         if at >= 0 and position <= self.waiting[at].last:
             _add(self.waiting[at].labelled, baseline, online, 1)
 
+
+class Selection(Struct):
+    """Takes what was scored and what was labelled, of all partitions; a stretch of any of them is a stratum.
+
+    What it cannot see: a choice by anything that the models' answers do not tell.
+    """
+
+    lanes: dict[int, Lane] = {}
+    lags: Quantiles = field(default_factory=lambda: Quantiles(REMEMBERED))
+    baseline: dict[str, Cell] = {}
+    online: dict[str, Cell] = {}
+    agreement: dict[str, Cell] = {}
+
+    def scored(self, partition: int, first: int, last: int, pairs: Pairs) -> None:
+        """Take in what both models said of the events ``first``..``last`` of a partition."""
+        for stretch in self._lane(partition).scored(first, last, pairs, self.wait):
+            self._judge(stretch)
+
+    def labelled(self, partition: int, position: int, baseline: str, online: str) -> None:
+        """Take in what the models had said of an event that is labelled now."""
+        lane = self._lane(partition)
+        self.lags.update(float(max(0, lane.newest - position)))
+        lane.labelled(position, baseline, online)
+
+    def _lane(self, partition: int) -> Lane:
+        lane = self.lanes.get(partition)
+        if lane is None:
+            lane = self.lanes[partition] = Lane()
+        return lane
+
     @property
     def wait(self) -> float:
-        """Events after which a stretch is judged."""
-        return max(float(WAIT), 1.5 * (self.lags.quantile(0.99) or 0.0))
+        """Events of its partition after which a stretch is judged."""
+        return max(WAIT / max(1, len(self.lanes)), 1.5 * (self.lags.quantile(0.99) or 0.0))
 
     @property
     def events(self) -> float:

@@ -50,13 +50,11 @@ QUANTILES = (0.5, 0.95, 0.99)
 class Sight(Struct):
     """Takes the labelled records and profiles of a stream; times are of events, in seconds since the epoch.
 
-    ``within``: the longest that it may take to find that errors have doubled. ``whole``: the stream has one partition;
-    with more of them nothing can be said of how labels were chosen. ``rise``: labelled events in which a rise would be
-    found, None: not known, or never.
+    ``within``: the longest that it may take to find that errors have doubled. ``rise``: labelled events in which a rise
+    would be found, None: not known, or never.
     """
 
     within: float
-    whole: bool
     health: LabelHealth = field(default_factory=LabelHealth)
     now: float = 0.0
     rise: float | None = None
@@ -64,11 +62,12 @@ class Sight(Struct):
     def labelled(self, record: Labelled) -> None:
         """Take in a labelled record."""
         self.health.labelled(
+            record.partition,
             record.position,
             record.time,
             record.label_time,
-            baseline=record.baseline_label if self.whole else None,
-            online=record.online_label if self.whole else None,
+            baseline=record.baseline_label,
+            online=record.online_label,
             implied=record.implied,
         )
 
@@ -76,8 +75,8 @@ class Sight(Struct):
         """Take in what was scored."""
         self.now = max(self.now, profile.until)
         self.health.passed(profile.events, profile.labels, profile.until)
-        if self.whole and profile.answers is not None:
-            self.health.scored(profile.first, profile.last, profile.answers.pairs)
+        if profile.answers is not None:
+            self.health.scored(profile.partition, profile.first, profile.last, profile.answers.pairs)
 
     def ask(self, judgement: Judgement) -> None:
         """Tell anew, now and then, how soon a rise of the baseline's errors would be found."""

@@ -54,6 +54,9 @@ def test_a_stream_goes_on_with_four_partitions_after_a_rebuild_from_its_training
     assert Counter(p.event_id for p in predictions) == dict.fromkeys((f"e{i}" for i in range(1_040)), 1)
     events = {json.loads(r.value)["event_id"]: json.loads(r.value) for r in world.written("events")}
     later = [p for p in predictions if int(p.event_id[1:]) >= 640]
+    labelled = [(r.partition, json.loads(r.value)) for r in world.written("labelled")]
+    assert {record.get("partition", 0) for _, record in labelled} == set(range(4))
+    assert all(partition == record.get("partition", 0) for partition, record in labelled)
     wrong = sum((events[p.event_id]["n"] > 0) != (p.label == "1") for p in later)
     assert wrong < 40  # four that begin untrained make some 60 errors before they know; each has learned from 150
     with world.open() as opened:

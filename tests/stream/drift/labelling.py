@@ -32,25 +32,34 @@ def choices(chance: np.random.Generator, baseline: Any, online: Any) -> dict[str
 
 
 def watch(
-    chosen: Any, baseline: Any, online: Any, delays: Any, health: LabelHealth | None = None, begin: int = 0
+    chosen: Any,
+    baseline: Any,
+    online: Any,
+    delays: Any,
+    health: LabelHealth | None = None,
+    begin: int = 0,
+    partitions: int = 1,
 ) -> Iterator[tuple[int, LabelHealth]]:
-    """Feed all events, one a second; yields labelled events so far and the health, every EVERY events."""
+    """Feed all events, one a second, to each partition in turn; yields labels so far and the health, every EVERY."""
     health = LabelHealth() if health is None else health
     places = np.flatnonzero(chosen)
     order = places[np.argsort(places + delays[places], kind="stable")].tolist()
     ours, others = ([NAMES[int(one)] for one in each] for each in (baseline, online))
     read = 0
     for first in range(0, len(chosen), EVERY):
-        pairs: dict[str, dict[str, int]] = {}
-        for at in range(first, first + EVERY):
-            of = pairs.setdefault(ours[at], {})
-            of[others[at]] = of.get(others[at], 0) + 1
         before = read
         while read < len(order) and order[read] + delays[order[read]] < first + EVERY:
             at = order[read]
-            time, label_time = float(begin + at), float(begin + at + delays[at])
-            health.labelled(begin + at, time, label_time, baseline=ours[at], online=others[at])
+            position, partition = divmod(begin + at, partitions)
+            times = float(begin + at), float(begin + at + delays[at])
+            health.labelled(partition, position, *times, baseline=ours[at], online=others[at])
             read += 1
         health.passed(EVERY, read - before, float(begin + first + EVERY))
-        health.scored(begin + first, begin + first + EVERY - 1, pairs)
+        for partition in range(partitions):
+            pairs: dict[str, dict[str, int]] = {}
+            mine = [at for at in range(first, first + EVERY) if (begin + at) % partitions == partition]
+            for at in mine:
+                of = pairs.setdefault(ours[at], {})
+                of[others[at]] = of.get(others[at], 0) + 1
+            health.scored(partition, (begin + mine[0]) // partitions, (begin + mine[-1]) // partitions, pairs)
         yield read, health

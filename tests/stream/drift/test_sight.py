@@ -12,7 +12,7 @@ def sight(share: float) -> Sight:
     health = LabelHealth()
     for at in range(10):
         health.passed(1_000, 50, 600.0 * at)
-    made = Sight(0.0, whole=True, health=health, rise=100.0)
+    made = Sight(0.0, health=health, rise=100.0)
     assert made.takes is not None
     return msgspec.structs.replace(made, within=made.takes / share)
 
