@@ -5,6 +5,7 @@ J. Misra, D. Gries: Finding repeated elements (1982). P. K. Agarwal et al.: Merg
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from operator import itemgetter
 
 from msgspec import Struct
 
@@ -41,6 +42,9 @@ def merged(a: Heavy, b: Heavy) -> Heavy:
 
 
 def _cut(counts: Mapping[str, int], total: int, shed: int) -> Heavy:
-    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    least = ranked[MOST][1] if len(ranked) > MOST else 0
+    ranked = sorted(counts.items())
+    ranked.sort(key=itemgetter(1), reverse=True)  # stable: among equals by the word
+    if len(ranked) <= MOST:
+        return Heavy(dict(ranked), total, shed)
+    least = ranked[MOST][1]
     return Heavy({word: count - least for word, count in ranked[:MOST] if count > least}, total, shed + least)

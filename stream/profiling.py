@@ -2,9 +2,9 @@
 
 from typing import Any
 
+import numpy as np
 from msgspec.structs import replace
 
-from stream.answers import Answers
 from stream.config import Stream
 from stream.drift.profiler import Profiler
 from stream.features import Row
@@ -19,11 +19,10 @@ EVERY = 100
 class Profiling:
     """Gathers events that the baseline in use has scored; one in EVERY gives a profile of all since the last."""
 
-    def __init__(self, stream: Stream, answers: Answers, partition: int) -> None:
+    def __init__(self, stream: Stream, partition: int) -> None:
         self._features = stream.features
-        self._classes = {name: index for index, name in enumerate(stream.classes)}
+        self._names = stream.classes
         self._kind = stream.kind
-        self._answers = answers
         self._partition = partition
         self._profiler: Profiler | None = None
         self._made_for: tuple[str | None, Any] | None = None
@@ -66,23 +65,22 @@ class Profiling:
         return made
 
     def _called(self, models: Models) -> Answered:
-        answer = self._answers.answer
-        of_online, of_baseline = models.thresholds
-        pairs: dict[str, dict[str, int]] = {}
-        judged = 0.0
-        for online, baseline in zip(self.online, self.baseline, strict=True):
-            theirs, ours = answer(baseline, of_baseline), answer(online, of_online)
-            counts = pairs.setdefault(theirs, {})
-            counts[ours] = counts.get(ours, 0) + 1
-            if self._kind != "anomaly":
-                judged += 1.0 - self._probability(online, self._classes[theirs])
-        return Answered(pairs, None if self._kind == "anomaly" else round(judged * UNIT))
-
-    def _probability(self, score: Any, place: int) -> float:
-        """What the online model gives to a class."""
-        if isinstance(score, list):
-            return float(score[place])
-        return float(score) if place else 1.0 - float(score)
+        online, baseline = np.array(self.online, dtype=float), np.array(self.baseline, dtype=float)
+        if self._kind == "multiclass":
+            ours, theirs = online.argmax(axis=1), baseline.argmax(axis=1)
+            doubted: Any = 1.0 - online[np.arange(len(online)), theirs]
+        else:
+            of_online, of_baseline = models.thresholds
+            ours, theirs = (online >= of_online).astype(int), (baseline >= of_baseline).astype(int)
+            doubted = np.where(theirs, 1.0 - online, online)
+        names = self._names
+        table = np.bincount(theirs * len(names) + ours, minlength=len(names) ** 2).reshape(len(names), -1).tolist()
+        pairs = {
+            theirs: {ours: count for ours, count in zip(names, counts, strict=True) if count}
+            for theirs, counts in zip(names, table, strict=True)
+            if any(counts)
+        }
+        return Answered(pairs, None if self._kind == "anomaly" else round(float(doubted.sum()) * UNIT))
 
     def state(self) -> tuple[Any, ...]:
         """What a snapshot holds of it."""

@@ -78,6 +78,7 @@ class ScoringTask:
         self._answers = Answers(stream, partition)
         labels = stream.labels
         self._requests = Requests(labels.request_share, disagreements=labels.request_disagreements, seed=stream.seed)
+        self._asks = labels.request_disagreements
         self._unsupervised = stream.kind == "anomaly"
         implied = stream.labels.absent_means
         self.join = LabelJoin(stream.labels, stream.recent_ids, -1 if implied is None else self.classes[implied])
@@ -88,7 +89,7 @@ class ScoringTask:
         self.lates = Lates()
         self.counted: dict[str, Scored] = {}
         self.before: list[int] = []
-        self.profiling = Profiling(stream, self._answers, partition)
+        self.profiling = Profiling(stream, partition)
         self.say_at = 0
         self.in_use_since = 0.0
 
@@ -125,13 +126,11 @@ class ScoringTask:
         self.counted = self.tally.labelled(out.labelled, self.classes, self.stream.kind)
         return out
 
-    def _wanted(self, event_id: str, online: Score, baseline: Score) -> str:
-        """Why reviewers are asked for the label; empty where they are not."""
-        disagree = False
-        if self.stream.labels.request_disagreements and baseline is not None:
-            of_online, of_baseline = self.models.thresholds
-            disagree = self._answers.answer(online, of_online) != self._answers.answer(baseline, of_baseline)
-        return self._requests.wanted(event_id, disagree=disagree) or ""
+    def _disagree(self, online: Score, baseline: Score) -> bool:
+        """Whether the models do."""
+        of_online, of_baseline = self.models.thresholds
+        answer = self._answers.answer
+        return baseline is not None and answer(online, of_online) != answer(baseline, of_baseline)
 
     def _watch(self, position: int, row: Row, online: Score, baseline: Score, out: Outputs) -> None:
         """Note what a first answer was by, for the monitor."""
@@ -213,7 +212,8 @@ class ScoringTask:
             models.online_version,
             models.baseline_version,
             shadows=self._answers.shadows(shadows, models.shadows) if shadows else {},
-            label_wanted=self._wanted(event_id, online, baseline),
+            label_wanted=self._requests.wanted(event_id, disagree=self._asks and self._disagree(online, baseline))
+            or "",
         )
         out.predictions.append(prediction)
         self._watch(event.offset, row, online, baseline, out)

@@ -92,13 +92,14 @@ class Detector(Struct):
 
     def update(self, *values: float) -> Crossing | None:
         """Take in one event's values, one a null. Raises RecordError, with nothing changed, where one is no such."""
-        for part, x in zip(self.parts, values, strict=True):
+        parts = self.parts
+        for part, x in zip(parts, values, strict=True):
             part.null.check(x)
         self.events += 1
-        total = 0.0
-        for part, x in zip(self.parts, values, strict=True):
-            total += part.update(x, self.events)
-        evidence = total / len(self.parts)
+        evidence = 0.0
+        for part, x in zip(parts, values):  # noqa: B905 - as many, as has just been seen
+            evidence += part.update(x, self.events)
+        evidence /= len(parts)
         if evidence < self.every:
             return None
         crossing = Crossing(self.name, min(evidence, CAP * self.every), self.odds, self.change, self.events)
@@ -123,8 +124,3 @@ class Detector(Struct):
         """The event with which the largest CUSUM last left 1; None where none is above 1."""
         largest, left = max(pair for part in self.parts for pair in zip(part.cusums, part.left, strict=True))
         return left if largest > 1.0 else None
-
-    @property
-    def since_alarm(self) -> int | None:
-        """Events since the last alarm; 0 at the alarm itself, None before any."""
-        return None if self.last_alarm is None else self.events - self.last_alarm

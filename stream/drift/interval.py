@@ -43,7 +43,8 @@ class Interval(Struct):
         """Take in one event's value. Raises RecordError, with nothing changed, for what is out of range or NaN."""
         self.of.check(x)
         # Any guess serves that does not know x: the mean of what was before.
-        self.variation += (x - self.mean) ** 2
+        far = x - (self.total / self.events if self.events else self.mean)
+        self.variation += far * far
         self.events += 1
         self.total += x
 

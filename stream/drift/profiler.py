@@ -36,6 +36,7 @@ class Profiler:
         logged = features.logged
         self.version = version
         self._texts = logged.text if TEXT in reference.histograms else []
+        self._joints = len(self._texts) - 1
         self._seen = _map(reference.vocabulary) if reference.vocabulary is not None else None
         self._names = [name for name in logged.numeric if name in reference.histograms]
         self._categories = {
@@ -90,7 +91,7 @@ class Profiler:
             np.clip(far, -FARTHEST, FARTHEST, out=far)
             totals += np.rint(far * UNIT).astype(np.int64).sum(axis=0)
         made = {}
-        texts = self._empty(rows)
+        texts = int(np.count_nonzero(values[:, -1] == self._joints)) if self._texts else 0
         listed = counts.tolist()
         for at, name in enumerate(self._columns):
             edges = len(self._edges[at])
@@ -105,15 +106,16 @@ class Profiler:
     def _values(self, rows: Sequence[Row]) -> Array:
         """One line a row: numbers, then the text's length; NaN is missing."""
         if self._row is not None:
-            values = np.array(list(map(self._row, rows)), dtype=float).reshape(len(rows), len(self._names))
+            values = np.array(list(map(self._row, rows)), dtype=float)
         else:
-            values = np.array([[row[name] for name in self._names] for row in rows], dtype=float)
-            values = values.reshape(len(rows), len(self._names))
+            values = np.array([row[name] for name in self._names for row in rows], dtype=float)
+        values = values.reshape(len(rows), len(self._names))
         if not self._texts:
             return values
-        joints = len(self._texts) - 1
-        lengths = [[float(sum([len(row[name]) for name in self._texts]) + joints)] for row in rows]
-        return np.hstack([values, np.array(lengths).reshape(-1, 1)])
+        lengths = np.full(len(rows), float(self._joints))
+        for name in self._texts:
+            lengths += [len(row[name]) for row in rows]
+        return np.column_stack([values, lengths])
 
     def _bins(self, values: Array) -> Array:
         """Which bin of the table each value is in, by bisection in all columns at once; a missing one in the last."""
@@ -130,9 +132,6 @@ class Profiler:
         flat = [max(score) if isinstance(score, list) else score for score in scores if score is not None]
         bins = np.searchsorted(self._scores, np.array(flat, dtype=float), side="right")
         return [int(count) for count in np.bincount(bins, minlength=len(self._scores) + 1)]
-
-    def _empty(self, rows: Sequence[Row]) -> int:
-        return sum(not any(row[name] for name in self._texts) for row in rows) if self._texts else 0
 
     def _words(self, first: int, rows: Sequence[Row], seen: Array) -> Words:
         read = rows[-first % READ_EVERY :: READ_EVERY]

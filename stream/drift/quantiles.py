@@ -16,6 +16,10 @@ LEAST, GREATEST = 1e-3, 1e10
 
 GAMMA = (1 + ACCURACY) / (1 - ACCURACY)
 
+UNIT = math.log(GAMMA)
+
+FIRST = math.ceil(math.log(LEAST) / UNIT)
+
 
 class Quantiles(Struct):
     """Counts in bins whose edges are powers of GAMMA: less than 310 of them.
@@ -35,7 +39,7 @@ class Quantiles(Struct):
 
     def update(self, value: float) -> None:
         """Take in one value; one that is not a number counts as the least."""
-        at = math.ceil(math.log(min(max(LEAST, value), GREATEST)) / math.log(GAMMA))
+        at = math.ceil(math.log(min(value, GREATEST)) / UNIT) if value > LEAST else FIRST
         self.counts[at] = self.counts.get(at, 0.0) + 1.0
         self.total += 1.0
         if self.total >= 2 * self.remembered:

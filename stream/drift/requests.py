@@ -1,17 +1,18 @@
 """Which events reviewers are asked to label: a random share, and on top of it those on which the models disagree."""
 
-import hashlib
 from typing import Literal
+
+from sklearn.utils import murmurhash3_32
 
 from stream.errors import SettingError
 
 Why = Literal["random", "disagreement"]
 
-RANGE = 1 << 64
+RANGE = 1 << 32
 
 
 class Requests:
-    """Chooses by a keyed digest of the event id: the same events in every run, and no others for what they hold.
+    """Chooses by a seeded hash of the event id: the same events in every run, and no others for what they hold.
 
     ``share``: of all events, chosen at random. ``disagreements``: those on which the models disagree are wanted, too.
     With the others counted as no gap they give the paired evidence all that it needs of models that are as they are;
@@ -34,12 +35,10 @@ class Requests:
             raise SettingError("share", share, "from 0 to 1")
         self._below = round(share * RANGE)
         self._disagreements = disagreements
-        self._keyed = hashlib.blake2b(key=f"label requests {seed}".encode(), digest_size=8)
+        self._seed = seed % RANGE
 
     def wanted(self, event_id: str, *, disagree: bool) -> Why | None:
         """Why a label of the event is wanted; None where it is not. ``disagree``: whether the models do."""
-        keyed = self._keyed.copy()
-        keyed.update(event_id.encode(errors="surrogatepass"))
-        if int.from_bytes(keyed.digest(), "big") < self._below:
+        if murmurhash3_32(event_id.encode(errors="surrogatepass"), self._seed, positive=True) < self._below:
             return "random"
         return "disagreement" if disagree and self._disagreements else None

@@ -82,24 +82,30 @@ class Rot(Struct):
         Raises RecordError, with nothing changed, for a loss that is missing, out of range or NaN. A Brier score of
         several classes is to be halved.
         """
-        ours: tuple[float, ...] = (_checked(BASELINE_LOSS, baseline),)
-        others: tuple[float, ...] = (_checked(ONLINE_LOSS, online),)
+        BASELINE_LOSS.check(baseline)
+        ONLINE_LOSS.check(online)
+        gap = baseline - online
+        values: dict[str, tuple[float, ...]]
+        values = {PAIRED: (gap,), REVERSE: (-gap,), BASELINE: (baseline,), ONLINE: (online,)}
         if self.loss == "errors+brier":
-            ours = (baseline, _checked(BASELINE_BRIER, baseline_brier))
-            others = (online, _checked(ONLINE_BRIER, online_brier))
-        gaps = [a - b for a, b in zip(ours, others, strict=True)]
-        values = {PAIRED: gaps, REVERSE: [-gap for gap in gaps], BASELINE: ours, ONLINE: others}
+            briers = _checked(BASELINE_BRIER, baseline_brier), _checked(ONLINE_BRIER, online_brier)
+            further = briers[0] - briers[1]
+            for name, value in zip((PAIRED, REVERSE, BASELINE, ONLINE), (further, -further, *briers), strict=True):
+                # An absolute detector without a reference of Brier scores tests the errors alone.
+                if name in self.detectors and len(self.detectors[name].parts) > 1:
+                    values[name] += (value,)
         self.events += 1
         crossings = []
         for name, detector in self.detectors.items():
-            crossing = detector.update(*values[name][: len(detector.parts)])
+            crossing = detector.update(*values[name])
             if crossing is not None:
                 crossings.append(crossing)
         return crossings
 
     def since_alarms(self) -> dict[str, int]:
         """Labelled events since the last alarm of each detector that has raised one; 0: at this event."""
-        return {name: ago for name, detector in self.detectors.items() if (ago := detector.since_alarm) is not None}
+        alarmed = [(name, each.events, each.last_alarm) for name, each in self.detectors.items()]
+        return {name: events - last for name, events, last in alarmed if last is not None}
 
 
 def begin(limits: Limits, baseline: Reference, online: Reference) -> Rot:

@@ -48,7 +48,6 @@ class Value(Struct):
 
     def update(self, baseline: float, online: float, served: float) -> None:
         """Take in one labelled event: three losses in [0, 1]. Raises RecordError, with nothing changed, for others."""
-        self.served.of.check(served - online)
         self.replaced.of.check(baseline - served)
         self.served.update(served - online)
         self.replaced.update(baseline - served)
