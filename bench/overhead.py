@@ -9,11 +9,13 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import cycle, islice
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 from river import compose, feature_extraction, linear_model, optim, preprocessing
@@ -26,6 +28,7 @@ from consumers.settings import load
 from consumers.sources import open_source, simulated
 from stream.baseline import Baseline
 from stream.features import FeatureExtractor
+from stream.profiling import Profiling
 from stream.warmup import WarmUp, warm_up
 
 ROUNDS = 5
@@ -136,6 +139,8 @@ def measure(name: str) -> list[Figure]:
             times.setdefault("replay", []).append(run(monitor=False, out=False, number=number))
             times.setdefault("durable", []).append(run(monitor=False, out=True, number=number))
             times.setdefault("monitored", []).append(run(monitor=True, out=True, number=number))
+        with timed_profiles() as spent:
+            whole = run(monitor=False, out=False, number=ROUNDS)
     middle = {what: statistics.median(seconds) for what, seconds in times.items()}
     figures = [Figure(f"{title}: {what}, microseconds an event", middle[what] / len(rest) * 1e6) for what in middle]
     return [
@@ -144,7 +149,27 @@ def measure(name: str) -> list[Figure]:
         at_least(f"{title}: the same with --out", middle["bare"] / middle["durable"], 0.75),
         at_least(f"{title}: replay over idiomatic loop, no monitor", middle["idiomatic"] / middle["replay"], 1.0),
         at_least(f"{title}: with monitor and --out over bare loop", middle["bare"] / middle["monitored"], 0.40),
+        at_most(f"{title}: making profiles of inputs, of the replay's CPU", sum(spent) / whole, 0.05),
     ]
+
+
+@contextmanager
+def timed_profiles() -> Iterator[list[float]]:
+    """CPU seconds of each profile that a scorer makes meanwhile."""
+    plain, spent = Profiling.profile, list[float]()
+
+    def timed(self: Profiling, *args: Any) -> Any:
+        made = None
+
+        def make() -> None:
+            nonlocal made
+            made = plain(self, *args)
+
+        spent.append(cpu(make))
+        return made
+
+    with patch.object(Profiling, "profile", timed):
+        yield spent
 
 
 class Windows(Observer):
