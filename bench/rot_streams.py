@@ -31,8 +31,8 @@ from consumers.start import Run
 from consumers.store import Store
 from stream.chain import Chain
 from stream.config import Features, Fields, Settings, Stream
-from stream.online import ScaleNumbers
 from stream.records import Alarm
+from stream.scaling import ScaleNumbers
 
 WARM_UP = 2_500
 BATCH = 4_096

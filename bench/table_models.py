@@ -15,7 +15,8 @@ from rich.table import Table
 from river import linear_model, optim
 
 from bench.report import DATA, Figure, publish
-from stream.online import TABLE_RATE, ScaleNumbers
+from stream.online import TABLE_RATE
+from stream.scaling import ScaleNumbers
 
 WARM_UP = 2_500
 

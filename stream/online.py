@@ -6,15 +6,16 @@ False for two classes). Settings name one of FACTORIES, or ``module:function`` f
 
 import importlib
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any
 
-from river import anomaly, base, linear_model, optim, preprocessing
+from river import anomaly, base, linear_model, optim
 
 from stream.config import Stream
 from stream.errors import ModelError, SettingError
 from stream.features import ModelInput
 from stream.records import Score
+from stream.scaling import ScaleNumbers, ScaleToUnit
 
 Factory = Callable[[Stream], base.Estimator]
 
@@ -23,76 +24,6 @@ MAIL_RATE = 0.85
 
 TABLE_RATE = 0.05
 """Of stochastic gradient descent on numbers and categories."""
-
-FAR = 10.0
-"""Standard deviations beyond which a number counts as no further out."""
-
-SETTLED = 30
-"""Values after which a column's spread is known well enough to tell what is far out."""
-
-
-class ScaleNumbers(base.Transformer):
-    """Standardises the named columns as it learns and passes everything else on as it is.
-
-    Values count as no further than FAR standard deviations out, also when it learns: one absurd value must neither
-    throw the model behind it off nor widen the scale for ever. A scale that has really moved is followed all the same,
-    since each such value still widens it.
-    """
-
-    def __init__(self, columns: list[str]) -> None:
-        self.columns = columns
-        self.scaler = preprocessing.StandardScaler()
-
-    def _near(self, x: dict[Hashable, Any]) -> dict[Hashable, Any]:
-        numbers: dict[Hashable, Any] = {}
-        for name in self.columns:
-            if name in x:
-                value, deviation = x[name], self.scaler.vars[name] ** 0.5
-                if deviation and self.scaler.counts[name] >= SETTLED:
-                    reach = FAR * deviation
-                    value = min(max(value, self.scaler.means[name] - reach), self.scaler.means[name] + reach)
-                numbers[name] = value
-        return numbers
-
-    def learn_one(self, x: dict[Hashable, Any]) -> None:
-        """Update the means and variances of the columns present."""
-        self.scaler.learn_one(self._near(x))
-
-    def transform_one(self, x: dict[Hashable, Any]) -> dict[Hashable, Any]:
-        """Give the columns in standard units, among all the rest."""
-        scaled = self.scaler.transform_one(self._near(x))
-        return {**x, **{name: min(FAR, max(-FAR, value)) for name, value in scaled.items()}}
-
-
-class ScaleToUnit(base.Transformer):
-    """The named columns in [0, 1] by the range seen so far; a missing one is the middle, others are dropped.
-
-    Half-space trees ask for every column, every time, in that range.
-    """
-
-    def __init__(self, columns: list[str]) -> None:
-        self.columns = columns
-        self.low: dict[str, float] = {}
-        self.high: dict[str, float] = {}
-
-    def learn_one(self, x: dict[Hashable, Any]) -> None:
-        """Widen the ranges of the columns present."""
-        for name in self.columns:
-            if name in x:
-                value = x[name]
-                self.low[name] = min(value, self.low.get(name, value))
-                self.high[name] = max(value, self.high.get(name, value))
-
-    def transform_one(self, x: dict[Hashable, Any]) -> dict[Hashable, Any]:
-        """Give every column, clipped to its range."""
-        scaled: dict[Hashable, Any] = {}
-        for name in self.columns:
-            low, high = self.low.get(name, 0.0), self.high.get(name, 0.0)
-            if name in x and high > low:
-                scaled[name] = min(1.0, max(0.0, (x[name] - low) / (high - low)))
-            else:
-                scaled[name] = 0.5
-        return scaled
 
 
 def logistic(stream: Stream) -> base.Estimator:

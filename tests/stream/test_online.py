@@ -7,7 +7,7 @@ from river import base
 
 from stream.config import Features, Stream
 from stream.errors import ModelError, SettingError
-from stream.online import FACTORIES, OnlineModel, ScaleNumbers, ScaleToUnit, find
+from stream.online import FACTORIES, OnlineModel, find
 
 FEATURES = Features(text=["body"], numeric=["size"])
 
@@ -67,36 +67,6 @@ def test_a_model_that_knows_nothing_yet_is_undecided():
 
 def test_many_class_shares_sum_to_one_with_a_class_unmet():
     assert OnlineModel(Says({0: 0.4, 2: 0.4}), "multiclass", 3).score({}) == [0.5, 0.0, 0.5]
-
-
-def test_numbers_are_scaled_among_all_the_rest():
-    scale = ScaleNumbers(["size"])
-    for size in (1.0, 2.0, 3.0):
-        scale.learn_one({"size": size, 7: 1.0})
-    x = scale.transform_one({"size": 2.0, 7: 1.0, "size?": 1.0})
-    assert x == {"size": pytest.approx(0.0), 7: 1.0, "size?": 1.0}
-    assert scale.transform_one({7: 1.0}) == {7: 1.0}
-
-
-def test_one_absurd_number_neither_throws_the_scale_off_nor_widens_it_for_ever():
-    scale = ScaleNumbers(["size"])
-    for index in range(200):
-        scale.learn_one({"size": float(index % 5)})
-    before = scale.transform_one({"size": 4.0})["size"]
-    scale.learn_one({"size": 1e30})
-    assert scale.transform_one({"size": 1e30})["size"] <= 10.0
-    assert abs(scale.transform_one({"size": 4.0})["size"] - before) < 0.5
-
-
-def test_the_unit_scale_gives_every_column_and_clips():
-    scale = ScaleToUnit(["a", "b"])
-    for value in (0.0, 10.0):
-        scale.learn_one({"a": value})
-    assert [scale.transform_one({"a": value, "c": 1}) for value in (-5.0, 5.0, 99.0)] == [
-        {"a": 0.0, "b": 0.5},
-        {"a": 0.5, "b": 0.5},
-        {"a": 1.0, "b": 0.5},
-    ]
 
 
 def test_a_factory_of_the_users_is_found_by_module_and_function():

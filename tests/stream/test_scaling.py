@@ -1,0 +1,83 @@
+"""Numbers are standardised; one absurd value does no harm, and one in another unit is told from a world that moves."""
+
+import numpy as np
+import pytest
+
+from stream.scaling import BLOCK, ScaleNumbers, ScaleToUnit
+
+
+def test_numbers_are_scaled_among_all_the_rest():
+    scale = ScaleNumbers(["size"])
+    for size in (1.0, 2.0, 3.0):
+        scale.learn_one({"size": size, 7: 1.0})
+    x = scale.transform_one({"size": 2.0, 7: 1.0, "size?": 1.0})
+    assert x == {"size": pytest.approx(0.0), 7: 1.0, "size?": 1.0}
+    assert scale.transform_one({7: 1.0}) == {7: 1.0}
+
+
+def test_one_absurd_number_neither_throws_the_scale_off_nor_widens_it_for_ever():
+    scale = ScaleNumbers(["size"])
+    for index in range(200):
+        scale.learn_one({"size": float(index % 5)})
+    before = scale.transform_one({"size": 4.0})["size"]
+    scale.learn_one({"size": 1e30})
+    assert scale.transform_one({"size": 1e30})["size"] <= 10.0
+    assert abs(scale.transform_one({"size": 4.0})["size"] - before) < 0.5
+
+
+def test_the_unit_scale_gives_every_column_and_clips():
+    scale = ScaleToUnit(["a", "b"])
+    for value in (0.0, 10.0):
+        scale.learn_one({"a": value})
+    assert [scale.transform_one({"a": value, "c": 1}) for value in (-5.0, 5.0, 99.0)] == [
+        {"a": 0.0, "b": 0.5},
+        {"a": 0.5, "b": 0.5},
+        {"a": 1.0, "b": 0.5},
+    ]
+
+
+def standardised(values, scale):
+    """What a model behind it would learn from."""
+    made = []
+    for value in values:
+        scale.learn_one({"x": value})
+        made.append(scale.transform_one({"x": value})["x"])
+    return np.array(made)
+
+
+@pytest.mark.parametrize("unit", [lambda x: 100 * x, lambda x: x - 1_000, lambda x: 100 * x + 5_000])
+def test_a_number_in_another_unit_is_in_standard_units_within_a_block_or_two_and_so_it_is_when_that_is_over(unit):
+    chance = np.random.default_rng(1)
+    values, scale = chance.normal(3.0, 2.0, 9_000), ScaleNumbers(["x"])
+    usual = standardised(values[:3_000], scale)[1_000:]
+    fault = standardised([unit(value) for value in values[3_000:6_000]], scale)[2 * BLOCK :]
+    after = standardised(values[6_000:], scale)[2 * BLOCK :]
+    for part in (usual, fault, after):
+        assert part.mean() == pytest.approx(0.0, abs=0.15)
+        assert part.std() == pytest.approx(1.0, abs=0.15)
+    assert scale.scaler.vars["x"] == pytest.approx(4.0, rel=0.25)
+
+
+def test_a_number_that_moves_and_grows_is_followed_by_its_own_scale():
+    chance = np.random.default_rng(2)
+    values = chance.normal(0.0, 1.0, 6_000) * np.linspace(1.0, 5.0, 6_000) + np.linspace(0.0, 8.0, 6_000)
+    scale = ScaleNumbers(["x"])
+    standardised(values, scale)
+    assert not scale.other
+    assert scale.scaler.means["x"] == pytest.approx(values.mean())
+
+
+def test_a_number_that_begins_to_vary_was_in_no_other_unit():
+    chance, scale = np.random.default_rng(4), ScaleNumbers(["x"])
+    standardised(0.4 + 0.001 * chance.random(3_000), scale)
+    after = standardised(chance.random(9_000), scale)
+    assert not scale.other
+    assert after[:100].std() > 5
+    assert after[-1_000:].std() < 2
+
+
+def test_heavy_tails_are_no_other_unit():
+    chance, scale = np.random.default_rng(3), ScaleNumbers(["x"])
+    for value in chance.pareto(1.5, 50_000):
+        scale.learn_one({"x": value})
+        assert not scale.other
