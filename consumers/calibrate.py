@@ -28,9 +28,8 @@ def calibrate(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulation.")] = 1,
 ) -> None:
     """Simulate a stream's monitor: false alarms a year, and how soon more errors are found."""
-    from rich.console import Console
-
     from consumers.settings import find_stream, load
+    from consumers.terminal import terminal
     from stream.drift import simulation
     from stream.judging import limits
 
@@ -38,7 +37,7 @@ def calibrate(
     tolerated = limits(chosen)
     online = baseline_errors if online_errors is None else online_errors
     healthy = simulation.outcomes(baseline_errors, online, disagreement)
-    console = Console(highlight=False)
+    console = terminal()
     console.print(
         f"{stream}, simulated: the baseline errs on {healthy.baseline:.2%} of the events, the online model on "
         f"{healthy.online:.2%}, exactly one of them on {healthy.disagreement:.2%}; {labels_per_day:,} labelled "
@@ -47,13 +46,16 @@ def calibrate(
     changes = {f"The baseline errs {times} times as often": healthy.rotten(times) for times in TIMES}
     changes["Both models err 2 times as often"] = healthy.harder(2)
     for what, after in changes.items():
-        if after.possible:
-            late = simulation.delays(tolerated, healthy, after, judged, seed)
-            console.print(f"{what}: {_found(late, labels_per_day)}.")
+        if not after.possible:
+            console.print(f"{what}: that is more than all events.")
+            continue
+        late = simulation.delays(tolerated, healthy, after, judged, seed)
+        console.print(f"{what}: {_found(late, labels_per_day)}.")
     gap = healthy.baseline - healthy.online
     found = simulation.false_alarms(tolerated, healthy, judged, seed)
     events, year = simulation.HEALTHY_RUNS * simulation.HEALTHY_EVENTS, labels_per_day * DAYS
-    often = f"about {_round(found / events * year)}" if found else f"fewer than {_round(3 / events * year)}"
+    most = min(3 / events, 1 / tolerated.false_alarm_every)
+    often = f"about {_round(found / events * year)}" if found else f"fewer than {_round(most * year)}"
     console.print(f"While nothing changes: {often} alarms a year ({found:,} in {events:,} simulated events); ", end="")
     if abs(gap) > tolerated.tolerance:
         worse = "baseline" if gap > 0 else "online model"

@@ -37,7 +37,7 @@ def train_first(wanted: Wanted, console: Console, progress: Console) -> None:
         try:
             champion = registry.numbers(wanted.name)[0] if registry.made else None
             if champion is not None:
-                console.print(f"{wanted.name} has a champion, version {champion}", highlight=False)
+                console.print(f"{wanted.name} has a champion, version {champion}")
                 return
             # Transactions' marks, corrections and repetitions are among them: how many rows there are, gathering tells.
             there = TrainingLog(

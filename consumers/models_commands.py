@@ -126,9 +126,9 @@ def _print_cards(registry: "Registry", stream: str, numbers: list[int], used: "I
 
 def _print(table: "Table") -> None:
     """Print a table; whoever is not a terminal has room for all of it."""
-    from rich.console import Console
+    from consumers.terminal import terminal
 
-    console = Console()
+    console = terminal()
     if not console.is_terminal and "COLUMNS" not in os.environ:
-        console = Console(width=PIPE)
+        console = terminal(width=PIPE)
     console.print(table)

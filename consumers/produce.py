@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from consumers import plans
@@ -12,6 +11,7 @@ from consumers.kafka.topics import absent
 from consumers.plans import Plan
 from consumers.production import Counts, Pace, Production
 from consumers.settings import find_stream
+from consumers.terminal import terminal
 from stream.broker import Kafka
 from stream.config import Settings
 from stream.errors import SettingError, TransportError
@@ -64,7 +64,7 @@ def show(production: Production, kafka: Kafka, rate: float, stop: Callable[[], b
             "makes what is missing"
         )
     feed = Feed(kafka, f"rotwatch-produce-{plan.name}")
-    quiet = Console(stderr=True)
+    quiet = terminal(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     began = time.monotonic()
     try:
@@ -75,10 +75,9 @@ def show(production: Production, kafka: Kafka, rate: float, stop: Callable[[], b
         feed.abandon()
         raise
     seconds = time.monotonic() - began
-    Console().print(
+    terminal().print(
         f"{counts.events:,} events, {counts.labels:,} labels, {counts.unreadable:,} unreadable rows sent in "
         f"{seconds:,.1f} s: {counts.events / max(seconds, 1e-9):,.0f} events/s",
-        highlight=False,
     )
     return not stop()
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from itertools import islice
 
 import structlog
-from rich.console import Console
 
 from consumers.kafka.placement import Placement, partition_of
 from consumers.kafka.training_log import TrainingLog
 from consumers.kafka.upkeep import OldBaseline, Start, Upkeep
 from consumers.restoring import said
+from consumers.terminal import terminal
 from consumers.upkeep import Ask
 from stream import baseline
 from stream.config import Stream
@@ -30,7 +30,7 @@ def rebuild(upkeep: Upkeep, start: Start, begin: Callable[[], Models] | None, as
 
     ``begin`` makes the models to begin with; without it, that is an untrained online model beside the old baseline.
     """
-    console = Console()
+    console = terminal()
     name, stream = upkeep.name, upkeep.stream
     upkeep.nobody_at_work()
     offsets = {placed.task: upkeep.positions(placed, start) for placed in upkeep.placements}
@@ -55,23 +55,22 @@ def rebuild(upkeep: Upkeep, start: Start, begin: Callable[[], Models] | None, as
             learned = made[placed.state.partition]
             upkeep.begin(placed, offsets[placed.task], learned.finish().snapshot())
             line = _learned(placed, learned, offsets[placed.task])
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
+            console.print(line, soft_wrap=True)
     for count, what in (
         (training.unreadable, "records of the training log cannot be read and were left out"),
         (survey.overlooked, "corrections were too many to remember: their events were learned with the first label"),
     ):
         if count:
-            console.print(f"{count:,} {what}", highlight=False, soft_wrap=True)
+            console.print(f"{count:,} {what}", soft_wrap=True)
     if stream.features.unlogged:
         names = ", ".join(stream.features.unlogged)
         console.print(
             f"not in the training log: {names}. The online model knows nothing of them, and learns from what comes",
-            highlight=False,
             markup=False,
             soft_wrap=True,
         )
     version = "no baseline: the online model serves alone" if models.baseline is None else models.baseline_version
-    console.print(f"baseline: {version}", highlight=False, markup=False)
+    console.print(f"baseline: {version}")
 
 
 def _models(

@@ -86,6 +86,8 @@ def _monitor(seen: MonitoringTotals) -> dict[str, Any]:
     """What the monitor says beside its verdict, losses and gaps in errors an event."""
     return {
         "reason": seen.reason,
+        "judged": seen.judged,
+        "off": seen.off,
         "excess_errors_vs_online": seen.excess,
         "account": seen.account,
         "retrained": seen.retrained,

@@ -7,18 +7,21 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from consumers.observer import Observer
 from consumers.plans import Plan
 from consumers.replay import replay
 from consumers.results import COMPARED, Results, check_form, compared_table, figures_table
+from consumers.terminal import terminal
 from stream.config import Metrics
+from stream.drift.outcomes import RISE
 from stream.errors import SourceError
 from stream.monitoring import MonitoringTotals
 from stream.prequential import MODELS
 from stream.records import VERDICT
+from stream.wording import plural
 
 
 class Bar(Observer):
@@ -53,8 +56,8 @@ class Bar(Observer):
 def show(plan: Plan, metrics: Metrics, port: int | None, stop: Callable[[], bool]) -> Results | None:
     """Run a plan with a progress bar and print its results; None if it was stopped."""
     check_form(plan.form)
-    console = Console()
-    quiet = Console(stderr=True)
+    console = terminal()
+    quiet = terminal(stderr=True)
     with ExitStack() as stack:
         listeners: list[Observer] = []
         if port is not None:
@@ -90,12 +93,12 @@ def report(console: Console, plan: Plan, results: Results) -> None:
             f"Read off the first rows: {results.settings.kind}; {'; '.join(p for p in parts if p[-2] != ':')}"
         )
     for column, reason in list(results.left_out.items())[:10]:
-        console.print(f"column {column} tells nothing: {reason}", highlight=False)
+        console.print(f"column {column} tells nothing: {reason}")
     console.print(figures_table(results))
     scoring = results.totals.scoring
     inputs, labels = scoring.inputs, scoring.labels
     if results.settings.kind != "multiclass":
-        console.print(f"positive class: {results.settings.classes[-1]}", highlight=False)
+        console.print(f"positive class: {results.settings.classes[-1]}")
     console.print(
         f"{inputs.events:,} events = {inputs.predicted:,} predicted + {inputs.repeated:,} repeated + "
         f"{inputs.events_dead:,} dead letters"
@@ -103,11 +106,11 @@ def report(console: Console, plan: Plan, results: Results) -> None:
     waits = {"waiting": scoring.waiting, "early": scoring.early}
     fates = {**msgspec.structs.asdict(labels), "dead letters": inputs.labels_dead, **waits}
     shown = ", ".join(f"{count:,} {fate}" for fate, count in fates.items() if count)
-    console.print(f"{inputs.labels:,} labels; fates: {shown or '-'}", highlight=False)
+    console.print(f"{inputs.labels:,} labels; fates: {shown or '-'}")
     for reason, count in sorted(scoring.reasons.items(), key=lambda item: -item[1])[:3]:
-        console.print(f"{count:,} dead letters: {reason}", highlight=False)
+        console.print(f"{count:,} dead letters: {reason}")
     for reason, count in sorted(results.unused.items(), key=lambda item: -item[1])[:3]:
-        console.print(f"{count:,} warm-up rows left out: {reason}", highlight=False)
+        console.print(f"{count:,} warm-up rows left out: {reason}")
     if inputs.ahead:
         console.print(
             f"{inputs.ahead:,} records have a time in the future and moved no clock; is the unit of time right "
@@ -116,23 +119,23 @@ def report(console: Console, plan: Plan, results: Results) -> None:
     _tell(console, results)
     _value(console, results)
     if results.compared:
-        console.print(compared_table(results), COMPARED, highlight=False)
+        console.print(compared_table(results), COMPARED)
     _end(console, results.totals.monitoring)
     console.print(
-        f"{results.raised:,} alarms; {results.events_per_second:,.0f} events/s; "
+        f"{plural(results.raised, 'alarm')}; {results.events_per_second:,.0f} events/s; "
         f"peak memory {results.peak_rss_bytes / 2**20:,.0f} MiB; digest {results.digest[:16]}"
     )
     if plan.out is not None:
         console.print(f"results in {plan.out}: summary.json, predictions, alarms and dead letters ({plan.form})")
-        console.print(f"to read: {plan.out / 'report.html'}", soft_wrap=True, markup=False, highlight=False)
+        console.print(f"to read: {plan.out / 'report.html'}", soft_wrap=True)
 
 
 def _end(console: Console, seen: MonitoringTotals | None) -> None:
     """What is thought of the models in the end."""
     if seen is not None:
         for kind, state in seen.watched.items():
-            console.print(f"{kind}: {state}", highlight=False)
-        console.print(f"verdict: [bold]{seen.verdict}[/]: {escape(seen.reason)}", highlight=False)
+            console.print(f"{kind}: {state}")
+        console.print(Text.assemble("verdict: ", (seen.verdict, "bold"), f": {seen.reason}"))
 
 
 def _value(console: Console, results: Results) -> None:
@@ -140,12 +143,14 @@ def _value(console: Console, results: Results) -> None:
     seen = results.totals.monitoring
     if seen is None or "deployed" not in seen.excess:
         return
-    mean, low, high = (1000 * each for each in seen.excess["deployed"])
+    mean, low, high = (round(1000 * each) for each in seen.excess["deployed"])
     tolerated = results.settings.monitor.tolerate_extra_errors_per_1000
-    more = "fewer" if mean <= -0.5 else "more"
-    ends = f"95%: {round(low)} to {round(high)}"
-    gap = f"{abs(mean):.0f} {more} wrong than the online model ({ends}); {tolerated:g} more are tolerated"
-    lines = [f"of 1,000 labelled events the baseline gets {gap}"]
+    size = f"{abs(mean)} {'fewer' if mean < 0 else 'more'}"
+    ends = f"95% interval of the difference: {low:+d} to {high:+d}"
+    judged = f"the {plural(seen.judged, 'labelled event')} judged since it is in use, or a field was whole again"
+    gap = f"of 1,000 labelled events the baseline gets {size} wrong than the online model ({ends})"
+    lines = [f"{gap}, by {judged}; {tolerated:g} more are tolerated"]
+    lines += [f"not tested: {detector}: {why}" for detector, why in seen.off.items()]
     if seen.retrained is not None:
         lines.append(seen.retrained.sentence)
     lines += [
@@ -157,9 +162,12 @@ def _value(console: Console, results: Results) -> None:
         costs = ", ".join(f"{model} {cost:,.2f}" for model, cost in seen.account.costs.items())
         lines.append(f"costs of 1,000 labelled events: {costs}")
     if seen.labels.rise is not None:
-        lines.append(f"twice the baseline's errors would be found in about {seen.labels.rise:,.0f} labelled events")
+        lines.append(
+            f"twice the baseline's errors, or {RISE * tolerated:g} more of 1,000 where they are few, would be found in "
+            f"about {seen.labels.rise:,.0f} labelled events"
+        )
     for line in lines:
-        console.print(line, highlight=False, markup=False)
+        console.print(line)
 
 
 def _tell(console: Console, results: Results) -> None:
@@ -167,13 +175,12 @@ def _tell(console: Console, results: Results) -> None:
     alarms = results.alarms
     for alarm in alarms[:20]:
         what = f"alarm at row {alarm.position:,} ({alarm.kind})" if alarm.kind != VERDICT else f"row {alarm.position:,}"
-        console.print(f"{what}: [bold]{alarm.verdict}[/]: {escape(alarm.reason)}", highlight=False)
+        console.print(Text.assemble(f"{what}: ", (alarm.verdict, "bold"), f": {alarm.reason}"))
     if len(alarms) > 20:
         console.print(f"... and {len(alarms) - 20:,} more alarms and verdicts")
     for made in results.retrains[:20]:
         console.print(
             f"retrained after {made.labelled:,} labelled events, on the newest {made.rows:,}: {made.version}",
-            highlight=False,
         )
     if len(results.retrains) > 20:
         console.print(f"... and {len(results.retrains) - 20:,} more times")

@@ -132,12 +132,11 @@ def register(wanted: Wanted, trained: Trained, console: Console, *, first: bool 
     else:
         registry.challenge(wanted.name, made.number)
     for line in told(trained.card):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
     console.print(
         f"registered: {made.name}, now the {'champion' if champion else 'challenger'}. All of its card: rotwatch "
         f"models show {made.number} --stream {wanted.name}; beside the online model: rotwatch replay FILE --stream "
         f"{wanted.name} --baseline registry:{made.number}",
-        highlight=False,
         markup=False,
         soft_wrap=True,
     )

@@ -55,10 +55,9 @@ def train(
     ] = False,
 ) -> None:
     """Train a baseline, judge it on the newest rows, and register it as the challenger."""
-    from rich.console import Console
-
     from consumers import training
     from consumers.registry.registry import Registry
+    from consumers.terminal import terminal
     from stream.duration import Duration
     from stream.training.gathering import Span
 
@@ -83,13 +82,13 @@ def train(
     )
     if not first:
         prepare = partial(Registry(wanted.settings.registry).prepare, stream)
-        training.register(wanted, training.run(wanted, Console(stderr=True), prepare=prepare), Console())
+        training.register(wanted, training.run(wanted, terminal(stderr=True), prepare=prepare), terminal())
         return
     if wanted.plan is not None:
         raise SettingError("--first", True, "left out with a file: its labels are all there")
     from consumers.first_baseline import train_first
 
-    train_first(wanted, Console(), Console(stderr=True))
+    train_first(wanted, terminal(), terminal(stderr=True))
 
 
 def import_model(
@@ -104,9 +103,8 @@ def import_model(
     input_format: InputFormat = None,
 ) -> None:
     """Judge a baseline that was trained elsewhere, and register it as the challenger."""
-    from rich.console import Console
-
     from consumers import training
+    from consumers.terminal import terminal
 
     try:
         artifact = file.read_bytes()
@@ -117,7 +115,7 @@ def import_model(
     wanted = _wanted(stream, card, config, mapping, where, input_format)
     if not wanted.stream.classes:
         raise SettingError(f"streams.{stream}.classes", [], "named: their order says which class a model means")
-    training.register(wanted, training.judge(wanted, artifact), Console())
+    training.register(wanted, training.judge(wanted, artifact), terminal())
 
 
 def _wanted(

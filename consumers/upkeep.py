@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from rich.console import Console
 from rich.table import Table
 
 from consumers.fingerprint import fingerprint
@@ -20,6 +19,7 @@ from consumers.kafka.roles import MONITOR, SCORER, Role
 from consumers.kafka.topics import check
 from consumers.kafka.upkeep import Start, Upkeep
 from consumers.seal import load_keys
+from consumers.terminal import terminal
 from stream.config import Settings, Stream
 from stream.errors import SettingError, StateError
 from stream.given import GivenScore
@@ -64,15 +64,15 @@ def maker(upkeep: Upkeep) -> Callable[[], Any]:
 
 def inspect(upkeep: Upkeep) -> bool:
     """Print how each task of a role stands; whether nothing is refused."""
-    console = Console()
+    console = terminal()
     right = True
     for placed in upkeep.placements:
         report = upkeep.inspect(placed)
         title = f"{upkeep.role.name} {report.task}"
         if report.anew:
-            console.print(f"{title}: no state; it will begin anew", highlight=False)
+            console.print(f"{title}: no state; it will begin anew")
         elif report.generations:
-            console.print(f"{title}: last batch {report.number:,}", highlight=False)
+            console.print(f"{title}: last batch {report.number:,}")
         if report.inputs:
             console.print(_table(("input", "position", "behind it"), _inputs(report)))
         if report.generations:
@@ -80,7 +80,7 @@ def inspect(upkeep: Upkeep) -> bool:
             console.print(_table(columns, _generations(report)))
         refused = [f"generation {g.number}: {g.refused}" for g in report.generations if g.refused]
         for reason in [*refused, *([report.refused] if report.refused else [])]:
-            console.print(f"{title}: REFUSED: {reason}", highlight=False, markup=False, soft_wrap=True)
+            console.print(f"{title}: REFUSED: {reason}", soft_wrap=True)
             right = False
     return right
 
@@ -108,7 +108,7 @@ def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
 
 def verify(upkeep: Upkeep) -> bool:
     """Re-execute each task from its older checkpoint to the newer and print whether they agree; whether all do."""
-    console = Console()
+    console = terminal()
     right = True
     for placed in upkeep.placements:
         title = f"{upkeep.role.name} {placed.task}"
@@ -127,7 +127,7 @@ def verify(upkeep: Upkeep) -> bool:
                 line, right = f"DIFFERS: {found.kept[:16]} was kept, {found.fed[:16]} comes out now", False
             if found is not None and not found.same_code:
                 line += " (they were fed to other code than this)"
-        console.print(f"{title}: {line}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"{title}: {line}", soft_wrap=True)
     return right
 
 

@@ -14,7 +14,7 @@ from stream.broker import Kafka as Kafka  # noqa: PLC0414 - a part of the settin
 from stream.broker import check_kafka
 from stream.columns import Features as Features  # noqa: PLC0414 - as above
 from stream.columns import check_features
-from stream.duration import Duration
+from stream.duration import Duration, spoken
 from stream.errors import SettingError
 from stream.explain import explain
 from stream.pricing import checked
@@ -256,6 +256,8 @@ def _check_monitor(key: str, monitor: Monitor) -> None:
         monitor.tolerate_above_reference_per_1000,
     )
     _at_least(f"{key}.false_alarm_every", every, 100)
+    if not monitor.must_know_within:
+        raise SettingError(f"{key}.must_know_within", 0, "more than 0: with no labels it would be blind for ever")
     least = LEAST_TOLERANCE / every
     if not least <= extra < 1000:
         wanted = f"from {least:g} (with this false_alarm_every, less would alarm on nothing) to below 1000"
@@ -325,7 +327,8 @@ def _check_labels(key: str, stream: Stream) -> None:
         wanted = "more than 0 with request_disagreements: evidence is by the random ones"
         raise SettingError(f"{key}.labels.request_share", 0, wanted)
     if labels.maturity > labels.ttl:
-        raise SettingError(f"{key}.labels.ttl", float(labels.ttl), f"at least maturity ({float(labels.maturity)} s)")
+        wanted = f"at most labels.ttl, which is {spoken(labels.ttl)}: an event waits no longer than that"
+        raise SettingError(f"{key}.labels.maturity", spoken(labels.maturity), wanted)
     if labels.absent_means is not None:
         if classes and labels.absent_means not in classes:
             raise SettingError(f"{key}.labels.absent_means", labels.absent_means, f"one of {classes}")

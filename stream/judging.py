@@ -18,7 +18,7 @@ from stream.drift.interval import Interval
 from stream.drift.judgement import Judgement, judge
 from stream.drift.moves import Moves, MovesState
 from stream.drift.requests import Requests
-from stream.drift.rot import PAIRED, Limits
+from stream.drift.rot import PAIRED, REVERSE, Limits
 from stream.drift.sight import Sight
 from stream.drift.value import LET_ONLINE_SERVE, Realised, realised
 from stream.drift.verdict import NEXT
@@ -226,6 +226,10 @@ class Judging:
     def reason(self) -> str:
         """Why it thinks so, and what to do next."""
         verdict, judgement, following = self.verdict, self.judgement, NEXT[self.verdict]
+        if verdict == "healthy" and judgement.few:
+            following = "too few to say that all is well"
+        elif verdict == "healthy" and judgement.held[REVERSE]:
+            following = "the baseline is the better one: let it serve"
         findings = self.moves.findings
         what = moved(findings)
         retrained = self.retrained
@@ -234,7 +238,7 @@ class Judging:
         if verdict == "data_quality":
             why = broken(findings)
         elif verdict in ("blind", "no_baseline"):
-            why = self.invalid or self._blind
+            why = self.invalid or self._blind or ("" if self.sight.health.labels else "no label has come yet")
             said = f"{why}: {following}" if why else following
             return f"{said}; what has moved: {what}" if what else said
         elif verdict in ("shift_unconfirmed", "benign_shift") and judgement.after is not None:

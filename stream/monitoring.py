@@ -60,8 +60,9 @@ class MonitorCounts(Struct, gc=False):
 class MonitoringTotals(Struct, frozen=True):
     """What the monitor has counted and thinks at one moment; see MonitorCounts.
 
-    ``evidence`` is by detector, ``off`` says why one does not run. ``excess`` is how many errors the baseline makes
-    more than the online model, a labelled event: mean and 95% interval since it came into use, and since the alarm.
+    ``evidence`` is by detector, ``off`` says why one does not run. ``judged``: so many labelled events count, since the
+    version came into use or a field of it was whole again. ``excess`` is how many errors the baseline makes more than
+    the online model, a labelled event: mean and 95% interval of them, and of those since the alarm.
     ``findings``: what is broken or has moved among the baseline's inputs, its score and the labels;
     ``strengths`` says of each how far it is from its reference. ``retrained``: what the last retrain has brought.
     ``watched``: how the detectors beside the verdict are.
@@ -81,6 +82,7 @@ class MonitoringTotals(Struct, frozen=True):
     evidence: dict[str, float]
     threshold: float
     off: dict[str, str]
+    judged: int
     excess: dict[str, tuple[float, float, float]]
     findings: list[Finding]
     strengths: list[tuple[str, str, float]]
@@ -164,9 +166,9 @@ class MonitoringTask:
         before = self.verdict
         for crossing in self.judging.labelled(record):
             if crossing is not None:
-                self._count(self._alarm(crossing), out)
+                self._count(self._alarm(crossing, self.newest), out)
             else:
-                self._turn(before, out)
+                self._turn(before, self.newest, out)
         for detection in self.watch.update(record):
             self._count(detection.alarm(self.name, record, self.verdict), out)
 
@@ -182,21 +184,17 @@ class MonitoringTask:
             return
         self.counts.profiles += 1
         self.clock = profile.until
-        if self.newest[0] < 0:
-            self.newest = (profile.last, "")
+        place = (profile.last, "")
         for crossing in crossings:
             if crossing is not None:
-                self._count(self._alarm(crossing), out)
+                self._count(self._alarm(crossing, place), out)
             else:
-                self._turn(before, out)
+                self._turn(before, place, out)
 
-    def _turn(self, before: str, out: Outputs) -> None:
+    def _turn(self, before: str, place: tuple[int, str], out: Outputs) -> None:
         """Say that the verdict is another, but for the first one, if that is a good one."""
         if before != "blind" or self.counts.labelled > 1 or self.verdict not in ("healthy", "no_baseline"):
-            position, event_id = self.newest
-            out.alarms.append(
-                Alarm(self.name, position, event_id, self.clock, VERDICT, self.verdict, None, {}, self.reason)
-            )
+            out.alarms.append(Alarm(self.name, *place, self.clock, VERDICT, self.verdict, None, {}, self.reason))
 
     def _on_unusable(self, record: Undecodable | Skip, out: Outputs) -> None:
         field = ""
@@ -215,15 +213,14 @@ class MonitoringTask:
         self.alarms[alarm.kind] = self.alarms.get(alarm.kind, 0) + 1
         out.alarms.append(alarm)
 
-    def _alarm(self, crossing: Crossing) -> Alarm:
-        judged, (position, event_id) = self.judging.judgement, self.newest
+    def _alarm(self, crossing: Crossing, place: tuple[int, str]) -> Alarm:
+        judged = self.judging.judgement
         detail = {"odds": crossing.odds, "baseline_mean": judged.baseline.mean, "online_mean": judged.online.mean}
         if crossing.change is not None:
             detail["began_events_ago"] = float(crossing.event - crossing.change)
         return Alarm(
             self.name,
-            position,
-            event_id,
+            *place,
             self.clock,
             crossing.detector,
             self.verdict,
@@ -256,6 +253,7 @@ class MonitoringTask:
             evidence={name: detector.evidence for name, detector in judged.rot.detectors.items()},
             threshold=judged.rot.detectors[PAIRED].every,
             off=dict(judged.rot.off),
+            judged=judged.deployed.events,
             excess={
                 since: (interval.mean, *interval.bounds())
                 for since, interval in intervals.items()

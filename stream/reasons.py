@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from stream.drift.findings import Finding
 from stream.drift.guesses import Guessed
 from stream.drift.judgement import After
+from stream.wording import plural
 
 NAMED = 2
 """Findings that a reason names."""
@@ -23,11 +24,11 @@ def moved(findings: Sequence[Finding]) -> str:
 
 def shifted(verdict: str, after: After, maturity: float) -> str:
     """What is known of the costs of what has moved; ``maturity`` of labels, in seconds."""
-    events, loss = after.loss.events, 1000 * after.loss.mean
+    events, loss = plural(after.loss.events, "labelled event"), 1000 * after.loss.mean
     if verdict == "benign_shift":
-        return f"of {events:,} labelled events since the baseline gets {loss:.0f} of 1,000 wrong, which is tolerated"
-    if events:
-        return f"the labels of {events:,} events since do not tell yet what it costs"
+        return f"of {events} since the baseline gets {loss:.0f} of 1,000 wrong, which is tolerated"
+    if after.loss.events:
+        return f"{events} since do not tell yet what it costs"
     if not maturity:
         return "no event since has its label yet"
     try:
@@ -41,8 +42,9 @@ def guessed(known: Guessed) -> str:
     """Why the models are thought to part."""
     share, bound = 1000 * (known.disagreement or 0.0), 1000 * (known.bound or 1.0)
     return (
-        f"an estimate: the models disagree on more than {bound:.0f} of 1,000 events ({share:.0f} over all of this "
-        "version), so one of them has changed; which, labels will tell"
+        f"an estimate, without labels: the models disagree on more events than the {bound:.0f} of 1,000 that were to "
+        f"be expected ({share:.0f} on average since this version is in use), so at least one of them has changed; "
+        "which, labels will tell"
     )
 
 

@@ -218,9 +218,10 @@ VERDICT = "verdict"
 class Alarm(Struct, frozen=True):
     """Something that a person or the retrainer should know.
 
-    ``position`` and ``event_id`` name the event whose label raised it (for lost inputs: the first offset, and no
-    event), ``kind`` the detector. ``evidence`` is the level of an e-detector, null for what states none; ``detail``
-    holds the detector's own figures, ``reason`` says what the verdict is by, and what to do next.
+    ``position`` and ``event_id`` name the event whose label raised it (without labels: the last event that was scored,
+    and for lost inputs the first offset; then there is no id), ``kind`` the detector. ``evidence`` is the level of an
+    e-detector, null for what states none; ``detail`` holds the detector's own figures, ``reason`` says what the verdict
+    is by, and what to do next.
     """
 
     stream: str

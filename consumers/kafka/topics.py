@@ -13,11 +13,11 @@ from kafka import errors as kafka_errors
 from kafka.admin import ConfigResource
 from kafka.protocol.metadata import MetadataRequest
 from msgspec import Struct
-from rich.console import Console
 from rich.table import Table
 
 from consumers.kafka.client import BOOTSTRAP_MS, connection, open_client, reaching, told
 from consumers.kafka.state import LARGEST
+from consumers.terminal import terminal
 from stream.broker import Kafka
 from stream.config import KINDS, TOPIC, Stream, topic
 from stream.errors import SettingError, TransportError
@@ -88,7 +88,7 @@ def absent(kafka: Kafka, topics: Iterable[str]) -> list[str]:
 
 def report(findings: Iterable[Finding]) -> bool:
     """Print the findings as a table, what is wrong below it; whether all is right."""
-    console = Console()
+    console = terminal()
     table = Table(*("topic", "partitions", "state"))
     wrong = []
     for finding in findings:
@@ -98,7 +98,7 @@ def report(findings: Iterable[Finding]) -> bool:
             wrong.append(f"{finding.topic}: {finding.reason}")
     console.print(table)
     for line in wrong:
-        console.print(line, highlight=False, markup=False)
+        console.print(line)
     return not wrong
 
 

@@ -1,6 +1,6 @@
 """The first part of a replay's page: what came out, in words and figures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from consumers.page.figures import count, number, per_thousand, score
 from consumers.page.markup import Content, Node, name, tag
@@ -8,7 +8,9 @@ from consumers.page.outcome import Outcome
 from consumers.page.tables import facts, folded, part, table
 from consumers.page.timeline import Timeline
 from consumers.page.turns import BAD
+from stream.monitoring import MonitoringTotals
 from stream.refitting import Refitted
+from stream.wording import plural
 
 SHOWN = 50
 """Retrains that are listed."""
@@ -48,17 +50,21 @@ def _counts(outcome: Outcome, timeline: Timeline) -> dict[str, Content]:
     if seen is None:
         return told
     if "deployed" in seen.excess:
-        told["The baseline makes"] = _excess(seen.excess, outcome.settings.monitor.tolerate_extra_errors_per_1000)
+        told["The baseline makes"] = _excess(seen, outcome.settings.monitor.tolerate_extra_errors_per_1000)
     kinds = [f"{kind} {count(times)}" for kind, times in seen.alarms.items() if times]
     told["Alarms"] = f"{count(outcome.raised)}{': ' if kinds else ''}{', '.join(kinds)}"
+    if seen.off:
+        told["Not tested"] = name("; ".join(f"{detector}: {why}" for detector, why in seen.off.items()))
     told["Retrains"] = _when(outcome.retrains, timeline)
     if seen.retrained is not None:
         told["The last retrain"] = name(seen.retrained.sentence)
     return told
 
 
-def _excess(excess: Mapping[str, tuple[float, float, float]], tolerated: float) -> str:
-    said = f"{_more(excess['deployed'])}, since it came into use"
+def _excess(seen: MonitoringTotals, tolerated: float) -> str:
+    excess = seen.excess
+    said = f"{_more(excess['deployed'])}, in the {plural(seen.judged, 'labelled event')} judged since it came into use"
+    said += ", or since a field of it was whole again"
     if "alarm" in excess:
         said += f"; {_more(excess['alarm'])}, since the first alarm that it makes more"
     return f"{said}. Tolerated: {number(tolerated)} more"

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from rich.markup import escape
 from rich.table import Table
 
 from consumers.registry.registered import Registered
@@ -26,7 +25,7 @@ def cards_table(shown: Sequence[tuple[Registered, Card]], used: InUse) -> Table:
     table = Table("", *(f"version {one.number}" for one, _ in shown))
     columns = [_lines(one, card, used) for one, card in shown]
     for what in columns[0]:
-        table.add_row(what, *(escape(lines[what]) for lines in columns))  # names are the user's
+        table.add_row(what, *(lines[what] for lines in columns))
     return table
 
 

@@ -9,12 +9,22 @@ from stream.drift.evidence import Crossing
 from stream.drift.interval import Interval
 from stream.drift.outcomes import Outcomes
 from stream.drift.rot import BASELINE, ONLINE, PAIRED, REVERSE, Limits, Reference, Rot, begin
-from stream.drift.verdict import LATCH, RELEASE, Seen, Shift, verdict
+from stream.drift.verdict import LATCH, RELEASE, WAITED, Seen, Shift, verdict
+from stream.wording import plural
 
 HALF_LIFE = 500
 """Labelled events after which a loss weighs half in the means."""
 
 KEEP = 0.5 ** (1.0 / HALF_LIFE)
+
+RECENT = 2_000
+"""Labelled events of which it is known what each model got wrong, so that figures can be told of a change and later."""
+
+FEW = 100
+"""Labelled events that tell nothing yet, where no alarm counts."""
+
+ENDS = {REVERSE: (PAIRED, BASELINE), PAIRED: (REVERSE,)}
+"""Whose alarms count no more when another one begins: what they were about is over, or they will alarm again."""
 
 GAP, LOSS = Bounded("gap", -1.0, 1.0), Bounded("loss", 0.0, 1.0)
 
@@ -44,7 +54,10 @@ class Judgement(Struct):
 
     ``held``: whether each detector's alarm counts now. ``deployed`` and ``alarmed`` are the average gap between the
     models since the start, and since the first alarm of the paired detector. ``after``: since the inputs have moved.
-    ``began``: the event with which by the newest alarm that counts the change began.
+    ``began``: the event with which by the newest alarm that counts the change began. ``recent``: of the newest events
+    what each model got wrong, 2 for the baseline, 1 for the online model, 3 for both; RECENT of them at least.
+    ``counted``: the event since which the baseline's own alarm has counted. ``ended``: the event
+    with which an alarm of another has ended what each was about. ``briers``: both models' Brier scores.
     """
 
     limits: Limits
@@ -58,6 +71,10 @@ class Judgement(Struct):
     alarmed: Interval | None = None
     after: After | None = None
     began: int | None = None
+    recent: list[int] = []
+    counted: int | None = None
+    ended: dict[str, int] = {}
+    briers: tuple[Mean, Mean] | None = None
 
     def update(
         self, time: float, baseline: float, online: float, briers: Sequence[float | None] = ()
@@ -69,6 +86,13 @@ class Judgement(Struct):
         One an episode: while an alarm counts, the detector prolongs it and says nothing.
         """
         crossings = self.rot.update(baseline, online, *briers)
+        if briers:
+            self.briers = self.briers or (Mean(), Mean())
+            for mean, score in zip(self.briers, briers, strict=True):
+                mean.update(score or 0.0)
+        self.recent.append(2 * int(baseline) + int(online))
+        if len(self.recent) == 2 * RECENT:
+            del self.recent[:RECENT]
         self.baseline.update(baseline)
         self.online.update(online)
         self.both.update(baseline * online)
@@ -81,8 +105,9 @@ class Judgement(Struct):
             self.after.loss.update(baseline)
             self.after.gap.update(baseline - online)
         new = [crossing for crossing in crossings if not self.held[crossing.detector]]
-        for name, ago in self.rot.since_alarms().items():
-            self.held[name] = ago < LATCH or (self.held[name] and self._beyond(name))
+        for crossing in new:
+            self.ended |= dict.fromkeys(ENDS.get(crossing.detector, ()), self.rot.events)
+        self._hold()
         for crossing in new:
             # A detector whose reference came later has counted fewer events.
             change = crossing.change
@@ -91,6 +116,17 @@ class Judgement(Struct):
             # It cost something: what it costs when that is over is another question.
             self.after = After(self.after.since, Interval(LOSS), Interval(GAP))
         return new
+
+    def _hold(self) -> None:
+        """See which alarms still count."""
+        since = self.rot.since_alarms()
+        for name, ago in since.items():
+            over = self.rot.events - ago < self.ended.get(name, 0)
+            self.held[name] = not over and (ago < LATCH or (self.held[name] and self._beyond(name)))
+        if not self.held[BASELINE]:
+            self.counted = None
+        elif self.counted is None:
+            self.counted = self.rot.events
 
     def inputs_moved(self, since: float | None) -> None:
         """Watch what the events from then on cost; None: what had moved is as it was."""
@@ -142,29 +178,43 @@ class Judgement(Struct):
 
     def verdict(self, *, invalid: bool = False, blind: bool = False) -> str:
         """See stream/drift/verdict.py."""
-        return verdict(self.held, self.rot.off, Seen(False, invalid, blind, self.shift))
+        waited = self.counted is not None and self.rot.events - self.counted >= WAITED
+        return verdict(self.held, self.rot.off, Seen(False, invalid, blind, self.shift, waited))
+
+    @property
+    def few(self) -> bool:
+        """Whether too few events are judged to say that all is well."""
+        return self.baseline.events < FEW and not any(self.held.values())
 
     @property
     def reason(self) -> str:
         """The figures behind the verdict, in one sentence."""
-        baseline, online, tolerated = (1000 * x for x in (self.baseline.mean, self.online.mean, self.limits.tolerance))
-        known = [
-            f"; where nothing had changed {'the baseline' if name == BASELINE else 'the online model'} made "
-            f"{1000 * self.references[name]:.0f} at most"
-            for name in (BASELINE, ONLINE)
-            if name in self.references and self.held[name]
-        ]
-        if not self.baseline.events:
-            return "no labelled event of it is judged yet"
-        since = ""
+        events = self.baseline.events
+        if not events:
+            return "no labelled event is judged yet"
+        of = "of the last events" if events >= HALF_LIFE else f"of the {plural(events, 'labelled event')} so far"
+        baseline, online = self.baseline.mean, self.online.mean
         if self.began is not None and any(self.held.values()):
-            since = f", since about {self.rot.events - self.began + 1:,} labelled events"
-        few = self.baseline.events < HALF_LIFE
-        of = f"of the {self.baseline.events:,} labelled events so far" if few else "of the last events"
-        return (
-            f"{of} the baseline gets {baseline:.0f} of 1,000 wrong and the online model {online:.0f}"
-            f"{since}; {tolerated:g} more are tolerated{''.join(known)}"
+            ago = self.rot.events - self.began + 1
+            since = f"since about {plural(ago, 'labelled event')}"
+            if ago <= len(self.recent):
+                of, newest = since, self.recent[-ago:]
+                baseline, online = sum(code > 1 for code in newest) / ago, sum(code % 2 for code in newest) / ago
+            else:
+                of = f"{since}, and of the last of them"
+        said = (
+            f"{of} the baseline gets {1000 * baseline:.0f} of 1,000 wrong and the online model {1000 * online:.0f}; "
+            f"{1000 * self.limits.tolerance:g} more than the other are tolerated"
         )
+        if self.briers is not None and any(self.held.values()):
+            said += f"; their Brier scores are of late {self.briers[0].mean:.3f} and {self.briers[1].mean:.3f}"
+        for name, whose in ((BASELINE, "the baseline"), (ONLINE, "the online model")):
+            if name in self.references and self.held[name]:
+                said += (
+                    f"; where nothing had changed {whose} got {1000 * self.references[name]:.0f} at most, and "
+                    f"{1000 * self.limits.absolute_tolerance:g} more than that are tolerated"
+                )
+        return said
 
 
 def judge(limits: Limits, baseline: float | None, online: float | None) -> Judgement:

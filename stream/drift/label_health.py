@@ -53,6 +53,8 @@ class LabelHealth(Struct):
         if not labels:
             self.without += events
             return
+        if self.heard is None:
+            self.passing = 0.0  # how long the first one was waited for says nothing of how often they come
         keep = (1 - 1 / REMEMBERED) ** labels
         self.between = self.between * keep + self.without + events
         self.reported = self.reported * keep + labels

@@ -44,10 +44,7 @@ AGREE = {True: "agree", False: "disagree"}
 NEARLY = 0.95
 """The share of disagreements with a label from which on the gap is known, whatever else is labelled."""
 
-GAP_HOLDS = (
-    "the gap's evidence is valid if events on which they agree count as such without a label; an online model that "
-    "learns from these labels judges less well, and what is measured of one model alone is not valid"
-)
+WANTED = "nothing is judged by such labels: label a random share, too (labels.request_share)"
 
 ALPHA = 1e-6
 """The p-value below which that is not chance; so small because it is looked at with every stretch."""
@@ -226,16 +223,14 @@ class Selection(Struct):
                 by,
                 gap,
                 f"labels were chosen by what the {model} called, "
-                f"{_compared(cells, answer, f'of what it called {answer!r}')}: "
-                + (f"nearly all disagreements have one, so that {GAP_HOLDS}" if gap else "evidence is not valid")
-                + "; label a random share instead",
+                f"{_compared(cells, answer, f'of what it called {answer!r}')}: " + WANTED,
             )
         if disagree.chosen(tests):
             return Chosen(
                 "disagreement",
                 True,
                 "labels were chosen by whether the models disagree, "
-                f"{_compared(self.agreement, 'disagree', 'of the disagreements')}: {GAP_HOLDS}",
+                f"{_compared(self.agreement, 'disagree', 'of the disagreements')}: {WANTED}",
             )
         return None
 

@@ -7,13 +7,17 @@ from msgspec import Struct, field
 from stream.drift.detectable import doubling
 from stream.drift.judgement import Judgement
 from stream.drift.label_health import LabelHealth, Shares
-from stream.drift.rot import BASELINE
+from stream.drift.outcomes import Outcomes
+from stream.drift.rot import BASELINE, ONLINE
 from stream.duration import spoken
 from stream.profile import Profile
 from stream.records import Labelled
 
 ENOUGH = 500
 """Labelled events of a version by which its errors are known well enough to tell how soon a rise would be found."""
+
+SOME = 50
+"""Labelled events of a version by which their rate is known well enough, where its errors are known from before."""
 
 MANY = 2_000
 """Labelled events, as many as a doubling of few errors takes."""
@@ -80,12 +84,18 @@ class Sight(Struct):
 
     def ask(self, judgement: Judgement) -> None:
         """Tell anew, now and then, how soon a rise of the baseline's errors would be found."""
-        events = judgement.baseline.events
-        if events == ENOUGH or (events and events % ASKED_EVERY == 0):
-            self.rise = None  # no model errs twice as often as one time in two
-            if 2 * judgement.baseline.mean <= 1:
-                found = doubling(judgement.outcomes, judgement.limits, judgement.references.get(BASELINE)).first
-                self.rise = found if math.isfinite(found) else None  # JSON has no infinity
+        events, references = judgement.baseline.events, judgement.references
+        now = judgement.outcomes
+        if events == SOME and BASELINE in references:
+            # Of so few nothing is known; what the models are known to err, where nothing has changed, may be.
+            baseline, online = references[BASELINE], references.get(ONLINE, references[BASELINE])
+            now = Outcomes(baseline * (1 - online), online * (1 - baseline), baseline * online)
+        elif events != ENOUGH and (not events or events % ASKED_EVERY):
+            return
+        self.rise = None  # no model errs twice as often as one time in two
+        if 2 * now.baseline <= 1:
+            found = doubling(now, judgement.limits, references.get(BASELINE)).first
+            self.rise = found if math.isfinite(found) else None  # JSON has no infinity
 
     def begin(self) -> None:
         """Another version is in use: of its errors nothing is known."""

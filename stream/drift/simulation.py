@@ -44,6 +44,9 @@ def outcomes(baseline: float, online: float, disagreement: float | None) -> Outc
     return Outcomes(baseline - both, online - both, both)
 
 
+NAMES = (PAIRED, REVERSE, BASELINE, ONLINE)
+
+
 class Many:
     """Detectors side by side, one a null, each with the same threshold."""
 
@@ -78,17 +81,18 @@ class Monitors:
             references = (Reference(_reference(chance, share, judged)) for share in (healthy.baseline, healthy.online))
             rot = begin(limits, *references)
             self.every = rot.detectors[PAIRED].every
-            for place, name in enumerate((PAIRED, REVERSE, BASELINE, ONLINE)):
+            for place, name in enumerate(NAMES):
                 if name in rot.detectors:
                     nulls.append(rot.detectors[name].parts[0].null)
                     places.append((place, run))
         self._places, self._of_runs = np.array(places).T
         self._many = Many(nulls, self.every)
 
-    def update(self, baseline: Array, online: Array) -> Array:
-        """Take in losses of shape (runs, events); how many alarms each event raises."""
+    def update(self, baseline: Array, online: Array, *, reverse: bool = True) -> Array:
+        """Take in losses of shape (runs, events); how many alarms each event raises; without ``reverse``, others."""
         values = np.stack([baseline - online, online - baseline, baseline, online])
         hits = self._many.update(values[self._places, self._of_runs])
+        hits[self._places == NAMES.index(REVERSE)] &= reverse
         found = np.zeros(baseline.shape, dtype=int)
         np.add.at(found, self._of_runs, hits)
         return found
@@ -110,13 +114,16 @@ def false_alarms(limits: Limits, healthy: Outcomes, judged: int, seed: int) -> i
 
 
 def delays(limits: Limits, healthy: Outcomes, after: Outcomes, judged: int, seed: int) -> Array:
-    """Events from a change to the first alarm behind it, in each of RUNS runs; infinite beyond EVENTS."""
+    """Events from a change for the worse to the first alarm behind it, in each of RUNS runs; infinite beyond EVENTS.
+
+    That the online model is the worse one, as it may have been before, is no such alarm.
+    """
     chance = np.random.default_rng(seed)
     monitors = Monitors(limits, chance, healthy, RUNS, judged)
     monitors.update(*healthy.draw(chance, RUNS, BEFORE))
     late = np.full(RUNS, np.inf)
     for begin_at in range(0, EVENTS, PIECE):
-        found = monitors.update(*after.draw(chance, RUNS, PIECE)) > 0
+        found = monitors.update(*after.draw(chance, RUNS, PIECE), reverse=False) > 0
         new = np.isinf(late) & found.any(axis=1)
         late[new] = begin_at + found[new].argmax(axis=1) + 1
         if np.isfinite(late).all():

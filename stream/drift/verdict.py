@@ -14,6 +14,9 @@ from stream.drift.rot import BASELINE, ONLINE, PAIRED, REVERSE
 LATCH = 2_000
 """Labelled events for which an alarm counts in any case."""
 
+WAITED = 1_000
+"""Labelled events in which a gap to the online model is found, if there is one that matters."""
+
 RELEASE = 0.5
 """Of what is tolerated: where an alarm ends."""
 
@@ -27,7 +30,7 @@ NEXT = {
     "data_quality": "see what became of this field; nothing is to be retrained on it",
     "baseline_rot": "retrain: rotwatch train",
     "outgrown": "the baseline is as good as it was, and the online model is better: retraining on more data may pay",
-    "hard_shift": "both models err more than they did: look at inputs and labels before anything is retrained",
+    "hard_shift": "both models err more than they should: look at inputs and labels before anything is retrained",
     "online_fault": "look at the online model; the baseline errs less",
     "unexplained": "wait: it becomes rot, a hard shift or nothing within some hundred labelled events",
     "shift_unconfirmed": "wait for the labels",
@@ -40,13 +43,15 @@ class Seen(Struct, frozen=True):
     """What a verdict is by, beside alarms.
 
     ``broken``: there is evidence that a field is. ``invalid``: labels were chosen by what the models said. ``blind``:
-    labels do not come, or too few.
+    labels do not come, or too few. ``waited``: the baseline's own alarm has counted for so long that the online model,
+    were it better, would have been found to be.
     """
 
     broken: bool = False
     invalid: bool = False
     blind: bool = False
     shift: Shift = ""
+    waited: bool = False
 
 
 def verdict(held: Mapping[str, bool], off: Mapping[str, str], seen: Seen) -> str:  # noqa: PLR0911 - one a verdict
@@ -69,7 +74,7 @@ def verdict(held: Mapping[str, bool], off: Mapping[str, str], seen: Seen) -> str
     if held[PAIRED]:
         # Without a reference nobody knows whether the baseline is as good as it was.
         return "baseline_rot" if held[BASELINE] or BASELINE in off else "outgrown"
-    if held[BASELINE] and held[ONLINE]:
+    if held[BASELINE] and (held[ONLINE] or (ONLINE in off and seen.waited)):
         return "hard_shift"
     if held[REVERSE] and (held[ONLINE] or ONLINE in off):
         return "online_fault"

@@ -187,6 +187,15 @@ def test_an_unknown_label_is_a_dead_letter_of_the_labels(rotwatch):
     assert summary["labels"] == summary["joined"] + 1
 
 
+def test_what_users_wrote_is_printed_as_they_wrote_it(rotwatch):
+    rows = [good(index) for index in range(GOOD)]
+    rows[100]["size"] = "see [/b] :car: here"
+    Path("in.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    code, out, err = rotwatch("replay", "in.jsonl", "--config", "mini.toml", "--stream", "mini")
+    assert code == 0, err
+    assert "see [/b] :car: here" in " ".join(out.split())
+
+
 def test_a_repeated_event_gets_its_first_answer_and_its_label_once(rotwatch):
     Path("in.jsonl").write_bytes(with_bad([json.dumps(good(80)).encode()] * 3))
     summary, _, predicted = replayed(rotwatch, "in.jsonl")

@@ -49,7 +49,7 @@ WRONG = [
     ({"features": "body"}, f"{S}.features", "body", "a table"),
     ({"labels": {"maturity": "7 days"}}, f"{S}.labels.maturity", "7 days", '"7d"'),
     ({"labels": {"ttl": -1}}, f"{S}.labels.ttl", -1, "a duration"),
-    ({"labels": {"maturity": "8d", "ttl": "7d"}}, f"{S}.labels.ttl", 604800.0, "at least maturity"),
+    ({"labels": {"maturity": "8d", "ttl": "7d"}}, f"{S}.labels.maturity", "8d", "at most labels.ttl, which is 7d"),
     ({"labels": {"absent_means": "ham"}}, f"{S}.labels.maturity", 0, "more than 0"),
     ({"labels": {"absent_means": "hm", "maturity": 1}}, f"{S}.labels.absent_means", "hm", "one of ['ham', 'spam']"),
     ({"labels": {"absent_means": 0}}, f"{S}.labels.absent_means", 0, "a text in quotes"),

@@ -82,7 +82,7 @@ def test_a_field_that_breaks_is_named_and_is_not_called_rot_though_the_baseline_
     assert stand.monitor.reason.startswith("x0: median")
     assert stand.monitor.reason.endswith("nothing is to be retrained on it")
     named = next(alarm for alarm in stand.alarms if alarm.verdict == "data_quality")
-    assert (named.kind, named.position) == ("verdict", 2_000 + 100 * during.index("data_quality") - 1)
+    assert (named.kind, named.position) == ("verdict", 2_099 + 100 * during.index("data_quality"))
 
 
 def test_when_the_field_is_whole_again_nothing_of_what_was_seen_meanwhile_counts():

@@ -1,5 +1,7 @@
 """The monitor: alarms where the baseline trails or has rotted, the same in any batches and after a restore."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,8 @@ from stream.records import DeadLetter, Event, Label, Labelled, Lost, References,
 from stream.reference import Expected
 
 STREAM = Stream(classes=["ham", "spam"])
+
+FIGURES = re.compile(r"since about ([\d,]+) .* baseline gets (\d+) of 1,000 wrong and the online model (\d+)")
 
 
 def record(index: int, *, baseline_wrong: bool, online_wrong: bool, version: str | None = "b1", **more) -> Labelled:
@@ -49,7 +53,7 @@ def test_a_baseline_that_falls_behind_is_called_rot_and_stays_so_while_it_trails
     assert (alarm.kind, alarm.verdict) == ("paired", "baseline_rot")
     assert alarm.evidence >= 40_000
     assert alarm.detail["began_events_ago"] == pytest.approx(alarm.position - 3_000, abs=100)
-    assert alarm.reason.endswith("10 more are tolerated: retrain: rotwatch train")
+    assert alarm.reason.endswith("10 more than the other are tolerated: retrain: rotwatch train")
     assert monitor.verdict == "baseline_rot"
 
 
@@ -116,7 +120,56 @@ def test_both_getting_worse_is_no_rot():
     ]
     assert [alarm.verdict for alarm in monitor.feed(both).alarms] == ["hard_shift"] * 2
     assert monitor.verdict == "hard_shift"
-    assert "where nothing had changed the baseline made 40 at most" in monitor.reason
+    assert (
+        "where nothing had changed the baseline got 40 at most, and 20 more than that are tolerated" in monitor.reason
+    )
+
+
+def test_rot_that_is_over_does_not_hide_a_fault_of_the_online_model():
+    monitor = MonitoringTask("s", STREAM)
+    monitor.feed([References("b1", Expected(0.04), 0.04)])
+    monitor.feed(stretch(3_000, 0.03, 0.03))
+    monitor.feed(stretch(1_500, 0.25, 0.03, 3_000))
+    assert monitor.verdict == "baseline_rot"
+    monitor.feed(stretch(200, 0.03, 0.03, 4_500))
+    alarms = monitor.feed(stretch(600, 0.03, 0.25, 4_700)).alarms
+    assert monitor.verdict == "online_fault"
+    [fault] = [alarm for alarm in alarms if alarm.kind == "reverse"]
+    assert fault.verdict in ("unexplained", "online_fault", "healthy")
+    since, baseline, online = (int(number.replace(",", "")) for number in FIGURES.search(fault.reason).groups())
+    assert since == pytest.approx(fault.position - 4_700, abs=60)
+    assert baseline < 80
+    assert online > 150
+
+
+def test_where_the_online_model_has_no_reference_a_shift_is_hard_when_it_is_not_better():
+    monitor = MonitoringTask("s", STREAM)
+    monitor.feed([References("b1", Expected(0.04), None)])
+    monitor.feed(stretch(3_000, 0.03, 0.03))
+    verdicts = []
+    for at in range(3_000, 5_000, 100):
+        monitor.feed(stretch(100, 0.12, 0.12, at, seed=at))
+        verdicts.append(monitor.verdict)
+    assert "unexplained" in verdicts
+    assert verdicts[-1] == "hard_shift"
+    assert "baseline_rot" not in verdicts
+
+
+def test_of_few_events_it_is_not_said_that_all_is_well():
+    monitor = MonitoringTask("s", STREAM)
+    monitor.feed(stretch(1, 0.0, 0.0))
+    assert monitor.reason.startswith("of the 1 labelled event so far the baseline gets 0 of 1,000 wrong")
+    assert monitor.reason.endswith("too few to say that all is well")
+    monitor.feed(stretch(150, 0.0, 0.0, 1))
+    assert monitor.reason.endswith("nothing to do")
+
+
+def test_a_model_that_is_the_worse_one_without_having_changed_is_not_to_serve():
+    monitor = MonitoringTask("s", STREAM)
+    monitor.feed([References("b1", Expected(0.04), 0.3)])
+    [alarm] = monitor.feed(stretch(2_000, 0.03, 0.28)).alarms
+    assert (alarm.kind, alarm.verdict) == ("reverse", "healthy")
+    assert alarm.reason.endswith("the baseline is the better one: let it serve")
 
 
 def test_corrections_and_unsampled_records_are_left_out():

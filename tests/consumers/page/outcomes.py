@@ -64,6 +64,7 @@ def monitoring(**words):
         "evidence": {},
         "threshold": 40_000.0,
         "off": {},
+        "judged": 12_345,
         "excess": {"deployed": (0.042, 0.031, 0.056)},
         "findings": [],
         "strengths": [],

@@ -82,6 +82,13 @@ def test_a_greater_rise_is_found_sooner_and_seeds_tell(monkeypatch):
     assert delays(Limits(), healthy, healthy.rotten(3), 500, 2).tolist() != late[0].tolist()
 
 
+def test_that_the_online_model_is_worse_all_along_is_no_rise_of_the_baselines_errors(monkeypatch):
+    monkeypatch.setattr("stream.drift.simulation.RUNS", 20)
+    healthy = outcomes(0.03, 0.10, None)
+    late = [np.median(delays(Limits(), healthy, healthy.rotten(times), 500, 1)) for times in (2, 3)]
+    assert late[1] < late[0]
+
+
 def test_false_alarms_are_no_more_than_the_bound(monkeypatch):
     monkeypatch.setattr("stream.drift.simulation.HEALTHY_RUNS", 40)
     monkeypatch.setattr("stream.drift.simulation.HEALTHY_EVENTS", 5_000)
