@@ -26,11 +26,15 @@ class Numbers(Struct, frozen=True):
 
 
 class Categories(Struct, frozen=True):
-    """A column of categories: counts of those that the reference names, in its order, of others, and of none."""
+    """A column of categories: counts of those that the reference names, in its order, of others, and of none.
+
+    ``named``: the most frequent three of the others, with their counts.
+    """
 
     counts: list[int]
     other: int
     missing: int
+    named: dict[str, int] = {}
 
 
 class Words(Struct, frozen=True):
@@ -61,7 +65,8 @@ class Profile(Struct, frozen=True, tag="profile", tag_field="record"):
     and ``counts`` all. ``baseline`` has its scores in the bins of the reference's score. ``words`` is of a sample of
     the texts; None where there is nothing to compare words with. ``until``: the greatest time of an event so far, in
     seconds since the epoch. ``labels``: how many were reported since the profile before. Of a baseline without a
-    reference there are the answers only. ``partition``: that of the events, in which positions grow.
+    reference there are the answers only. ``partition``: that of the events, in which positions grow. ``unread``: events
+    that could not be, by the field that they failed at (empty: none in particular).
     """
 
     version: str
@@ -76,3 +81,4 @@ class Profile(Struct, frozen=True, tag="profile", tag_field="record"):
     answers: Answered | None = None
     labels: int = 0
     partition: int = 0
+    unread: dict[str, int] = {}

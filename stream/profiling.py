@@ -17,7 +17,10 @@ EVERY = 100
 
 
 class Profiling:
-    """Gathers events that the baseline in use has scored; one in EVERY gives a profile of all since the last."""
+    """Gathers events that the baseline in use has scored; one in EVERY gives a profile of all since the last.
+
+    So does one in EVERY that could not be read.
+    """
 
     def __init__(self, stream: Stream, partition: int) -> None:
         self._features = stream.features
@@ -29,6 +32,7 @@ class Profiling:
         self.count = 0
         self.labels = 0
         self.places = (-1, -1)
+        self.unread: dict[str, int] = {}
         self.rows: list[Row] = []
         self.online: list[Score] = []
         self.baseline: list[Score] = []
@@ -41,12 +45,17 @@ class Profiling:
         self.baseline.append(baseline)
         return len(self.rows) >= EVERY
 
+    def lost(self, field: str) -> bool:
+        """Take note of an event that could not be read; whether it is time for a profile."""
+        self.unread[field] = self.unread.get(field, 0) + 1
+        return sum(self.unread.values()) >= EVERY
+
     def profile(self, models: Models, until: float, labels: int) -> Profile | None:
         """The profile of all since the last one, None without any; ``models`` are those that have scored them.
 
         ``labels``: so many have been reported so far.
         """
-        if not self.rows:
+        if not self.rows and not self.unread:
             return None
         version, inputs = models.baseline_version or "", models.expected.inputs
         if self._made_for is None or self._made_for[0] != version or self._made_for[1] is not inputs:
@@ -56,15 +65,17 @@ class Profiling:
             made = Profile(version, 0, 0, len(self.rows), {}, {}, [])
         else:
             made = self._profiler.profile(self.count, self.rows, self.baseline)
-        first, last = self.places
+        first, last = self.places if self.rows else (self.places[1], self.places[1])
         told = {"first": first, "last": last, "until": until, "labels": labels - self.labels}
-        made = replace(made, answers=self._called(models), partition=self._partition, **told)
+        made = replace(made, answers=self._called(models), partition=self._partition, unread=self.unread, **told)
         self.labels = labels
         self.count += len(self.rows)
-        self.rows, self.online, self.baseline = [], [], []
+        self.rows, self.online, self.baseline, self.unread = [], [], [], {}
         return made
 
     def _called(self, models: Models) -> Answered:
+        if not self.rows:
+            return Answered({}, None if self._kind == "anomaly" else 0)
         online, baseline = np.array(self.online, dtype=float), np.array(self.baseline, dtype=float)
         if self._kind == "multiclass":
             ours, theirs = online.argmax(axis=1), baseline.argmax(axis=1)
@@ -84,8 +95,8 @@ class Profiling:
 
     def state(self) -> tuple[Any, ...]:
         """What a snapshot holds of it."""
-        return self.count, self.labels, self.places, self.rows, self.online, self.baseline
+        return self.count, self.labels, self.places, self.unread, self.rows, self.online, self.baseline
 
     def restore(self, state: tuple[Any, ...]) -> None:
         """Take up what a snapshot held."""
-        self.count, self.labels, self.places, self.rows, self.online, self.baseline = state
+        self.count, self.labels, self.places, self.unread, self.rows, self.online, self.baseline = state

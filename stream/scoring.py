@@ -139,6 +139,11 @@ class ScoringTask:
         if baseline is not None and self.profiling.add(position, row, online, baseline):
             self._say_profile(out)
 
+    def _lost(self, field: str, out: Outputs) -> None:
+        """Note an event that could not be read, for the monitor."""
+        if self.profiling.lost(field):
+            self._say_profile(out)
+
     def _say_references(self, out: Outputs) -> None:
         models = self.models
         known = References(models.baseline_version, models.expected, models.online_risk, self.in_use_since)
@@ -185,6 +190,7 @@ class ScoringTask:
             self.inputs.events_dead += 1
             raw = msgspec.json.encode(event.fields) if event.raw is None else event.raw
             self._bury(DeadLetter("events", ready.field, str(ready), event.offset, raw), out)
+            self._lost(ready.field, out)
             return
         known = join.known(event_id)
         if known is not None:
@@ -303,6 +309,7 @@ class ScoringTask:
             self.tally.skips.skipped()
         if record.source == "events":
             self.inputs.events_dead += 1
+            self._lost(field, out)
         elif record.source == "labels":
             self.inputs.labels += 1
             self.inputs.labels_dead += 1

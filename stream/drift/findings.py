@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from stream.drift.text import Moved
 
-Measure = Literal["missing", "outside", "unseen", "psi", "wasserstein"]
+Measure = Literal["missing", "outside", "unseen", "unread", "psi", "wasserstein"]
 
 ALPHA = 0.0001
 """The adjusted p-value below which a move is not chance."""

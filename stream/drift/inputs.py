@@ -27,13 +27,15 @@ class Inputs:
         self.version = version
         layout = of_inputs(reference)
         names = {column: [name for name in counts if name] for column, counts in reference.categories.items()}
-        self._comparison = Comparison(layout, Sentences(layout, names, reference.vocabulary), window)
+        self._sentences = Sentences(layout, names, reference.vocabulary)
+        self._comparison = Comparison(layout, self._sentences, window)
 
     def update(self, profile: Profile) -> list[Finding]:
         """Add a profile; what is newly found. Raises StateError for a profile of another baseline."""
         if profile.version != self.version:
             raise StateError(f"a profile for baseline {profile.version} cannot be held against that of {self.version}")
         counts = vector(self._comparison.layout, profile)
+        self._sentences.others = {name: each.named for name, each in profile.categories.items() if each.named}
         words = profile.words
         if words is None:
             return self._comparison.add(profile.events, counts)

@@ -5,6 +5,7 @@ from msgspec import Struct
 from stream.drift.comparison import State
 from stream.drift.findings import Finding
 from stream.drift.inputs import Inputs, LabelShares
+from stream.drift.unread import Unread
 from stream.profile import Profile
 from stream.reference import Expected
 
@@ -22,6 +23,7 @@ class MovesState(Struct):
     expected: Expected
     inputs: State | None
     labels: State | None
+    unread: Unread
     pending: dict[str, int]
     untils: list[float]
     known: list[str]
@@ -30,7 +32,7 @@ class MovesState(Struct):
 
 
 class Moves:
-    """Watches the baseline ``version``; times are of events.
+    """Watches the baseline ``version``; times are of events. Without a reference, what cannot be read is all it sees.
 
     ``moved``: when what has moved last was found, None: nothing has.
     ``broke``: the time before which the field broke that is broken now.
@@ -42,6 +44,7 @@ class Moves:
         reference = self.expected.inputs
         self._inputs = None if version is None or reference is None else Inputs(version, reference)
         self._labels = LabelShares(self.expected.classes) if len(self.expected.classes) > 1 else None
+        self._unread = Unread()
         self._pending: dict[str, int] = {}
         self._untils: list[float] = []
         self._known: list[str] = []
@@ -50,12 +53,14 @@ class Moves:
 
     def profile(self, profile: Profile) -> tuple[float, float] | None:
         """Take in what the baseline was given; when a field is whole again, from when to when it was not."""
-        if self._inputs is None or profile.version != self.version:
+        if profile.version != self.version:
             return None
-        self._inputs.update(profile)
+        if self._inputs is not None:
+            self._inputs.update(profile)
+        self._unread.update(profile)
         self._untils = [*self._untils, profile.until][-BEFORE - 1 :]
         self._date(profile.until)
-        if self._inputs.broken:
+        if self._unread.found is not None or (self._inputs is not None and self._inputs.broken):
             if self.broke is None:
                 self.broke = self._untils[0]
         elif self.broke is not None:
@@ -90,7 +95,8 @@ class Moves:
     def findings(self) -> list[Finding]:
         """All that is found and not over: what is broken first, then what moved most; the labels last."""
         inputs = [] if self._inputs is None else self._inputs.findings
-        return inputs if self._labels is None else [*inputs, *self._labels.findings]
+        unread = [] if self._unread.found is None else [self._unread.found]
+        return [*unread, *inputs, *([] if self._labels is None else self._labels.findings)]
 
     @property
     def strengths(self) -> list[tuple[str, str, float]]:
@@ -105,6 +111,7 @@ class Moves:
             self.expected,
             None if self._inputs is None else self._inputs.snapshot(),
             None if self._labels is None else self._labels.snapshot(),
+            self._unread,
             dict(self._pending),
             list(self._untils),
             list(self._known),
@@ -118,5 +125,6 @@ class Moves:
             self._inputs.restore(state.inputs)
         if self._labels is not None and state.labels is not None:
             self._labels.restore(state.labels)
+        self._unread = state.unread
         self._pending, self._untils, self._known = dict(state.pending), list(state.untils), list(state.known)
         self.moved, self.broke = state.moved, state.broke

@@ -21,6 +21,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 FARTHEST = 10_000.0
 """Spreads of the reference: a value that lies farther from its median counts as if it lay there."""
 
+NAMED = 3
+"""Categories that the reference does not name and a profile does, of a column."""
+
 AT_ONCE = 4096
 """Rows that are counted at once: their arrays fit into the cache."""
 
@@ -151,12 +154,13 @@ def _map(vocabulary: Vocabulary) -> Array:
 
 
 def _counted(values: list[str | None], known: dict[str, int]) -> Categories:
-    counts, other, missing = [0] * len(known), 0, 0
+    counts, others, missing = [0] * len(known), {}, 0
     for value, count in Counter(values).items():
         if value is None:
             missing += count
         elif value in known:
             counts[known[value]] += count
         else:
-            other += count
-    return Categories(counts, other, missing)
+            others[value] = count
+    named = sorted(others.items(), key=lambda each: (-each[1], each[0]))[:NAMED]
+    return Categories(counts, sum(others.values()), missing, dict(named))

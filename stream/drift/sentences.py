@@ -14,15 +14,22 @@ from stream.reference import Vocabulary
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+LONGEST = 40
+"""Characters of a category's name in a sentence."""
+
 MOSTLY = 0.5
 """With more values than this outside the range of training their median is not known, and the mean is told."""
 
 
 class Sentences:
-    """Says of a layout's columns what has become of them; ``names``: a column's categories, in the layout's order."""
+    """Says of a layout's columns what has become of them; ``names``: a column's categories, in the layout's order.
+
+    ``others``: the most frequent ones of late that are none of these.
+    """
 
     def __init__(self, layout: Layout, names: dict[str, list[str]], vocabulary: Vocabulary | None) -> None:
         self._layout, self._names, self._vocabulary = layout, names, vocabulary
+        self.others: dict[str, dict[str, int]] = {}
 
     def broken(self, at: int, measure: Measure, vector: Array, *, effect: float, p: float, share: float) -> Finding:
         """A field of which too many values are missing, or are none that training had."""
@@ -32,9 +39,9 @@ class Sentences:
         if measure == "missing":
             line = f"{name}: missing in {percent(share)} of events, {percent(usual)} in training"
         elif measure == "unseen":
-            line = (
-                f"{name}: {percent(share)} are of categories that training does not name, {percent(usual)} in training"
-            )
+            others = ", ".join(repr(other[:LONGEST]) for other in self.others.get(column.name, {}))
+            what = f"categories that training does not name{f', such as {others}' if others else ''}"
+            line = f"{name}: {percent(share)} are of {what}; {percent(usual)} in training"
         elif column.histogram is None or not column.histogram.edges:
             line = f"{name}: has values, and had none in training"
         else:

@@ -85,6 +85,30 @@ def test_a_field_that_breaks_is_named_and_is_not_called_rot_though_the_baseline_
     assert (named.kind, named.position) == ("verdict", 2_099 + 100 * during.index("data_quality"))
 
 
+def test_a_field_that_cannot_be_read_any_more_is_broken_and_named_until_it_can_be():
+    stand = Stand()
+    stand.live(2_000)
+    for _ in range(3):  # a third of the events is lost, by two fields
+        made = stand.profile(labels=50)
+        stand.feed([msgspec.structs.replace(made, unread={"x1": 45, "": 5})])
+        stand.sent += EVERY
+    assert stand.monitor.verdict == "data_quality"
+    assert stand.monitor.reason.startswith("x1: cannot be read in 33% of events, which are dead letters")
+    for _ in range(4):  # then all of them are
+        nothing = msgspec.structs.replace(stand.world.profiler.profile(stand.sent, [], []), until=float(stand.sent))
+        stand.feed([msgspec.structs.replace(nothing, events=0, unread={"x1": 100})])
+    assert "in 100% of events" in stand.monitor.reason
+    assert set(stand.live(1_000)[4:]) == {"healthy"}
+
+
+def test_few_events_that_cannot_be_read_break_nothing():
+    stand = Stand()
+    for _ in range(30):
+        stand.feed([msgspec.structs.replace(stand.profile(), unread={"x1": 5})])
+        stand.sent += EVERY
+    assert stand.monitor.verdict != "data_quality"
+
+
 def test_when_the_field_is_whole_again_nothing_of_what_was_seen_meanwhile_counts():
     stand = Stand()
     stand.live(1_000)

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from stream.config import Duration, Features, Labels, Stream
 from stream.errors import ModelError, StateError
+from stream.profile import Profile
 from stream.records import Alarm, Event, Label, Lost, Skip, Tick, Undecodable
 from stream.scoring import MADE_FOR, ScoringTask
 from stream.snapshot import pack, unpack
@@ -48,6 +49,20 @@ def test_online_scores_are_the_same_bit_for_bit_in_any_batches_and_the_others_al
     assert [p.online for p in first] == [p.online for p in second]
     assert np.allclose([p.baseline for p in first], [p.baseline for p in second], atol=1e-9, rtol=0)
     assert np.allclose([p.score for p in first], [p.score for p in second], atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("size", [1, 7, 500])
+def test_events_that_cannot_be_read_are_in_the_profile_behind_each_hundred_of_them(size):
+    inputs = life(80)
+    inputs += [Event(f"bad{i}", 100.0 + i, {"body": "now", "size": "oops"}, 100 + i) for i in range(150)]
+    scorer = task(stream())
+    profiles = [p for at in range(0, len(inputs), size) for p in scorer.feed(inputs[at : at + size]).profiles]
+    [made] = [profile for profile in profiles if isinstance(profile, Profile)]
+    assert (made.events, made.unread) == (80, {"size": 100})
+    again = task(stream())
+    again.restore(*unpack(pack(scorer.snapshot())))
+    [made] = again.feed([Undecodable("events", "is no JSON", "", 300 + i, b"{") for i in range(50)]).profiles
+    assert (made.events, made.unread) == (0, {"size": 50, "": 50})
 
 
 def test_a_restored_task_goes_on_bit_for_bit():

@@ -85,7 +85,9 @@ def test_a_null_and_a_renamed_category_are_told_in_a_line():
     world.live(300, lambda row: BREAKS["null"][0](BREAKS["renamed"][0](row)))
     missing, unseen = world.inputs.findings
     assert missing.sentence == "x3: missing in 100% of events, 0% in training"
-    assert unseen.sentence == "country: 40% are of categories that training does not name, 0% in training"
+    assert (
+        unseen.sentence == "country: 40% are of categories that training does not name, such as 'NOR'; 0% in training"
+    )
 
 
 def test_a_share_that_training_has_too_breaks_nothing():
