@@ -128,14 +128,15 @@ class Judging:
         """Take in what was scored: the alarm that it raises; None where the verdict changes without."""
         self.sight.profile(profile)
         crossing = None
-        if profile.version == self.moves.version:
+        version = profile.version or None
+        if version == self.moves.version:
             whole = self.moves.profile(profile)
             if whole is not None:
                 # What was seen meanwhile says nothing of the baseline; what is labelled later is left out.
                 self._suspect(whole)
                 self._begin()
             crossing = self.guesses.profile(profile)
-        if profile.version == self.version:
+        if version == self.version:
             self.account.profile(profile)
         if self.moves.version == self.version:
             self.judgement.inputs_moved(self.moves.moved)
@@ -180,6 +181,7 @@ class Judging:
             self.past = [*[one for one in self.past if one != version], self.version][-MOST_PAST:]
             self.version = version
             self._begin()
+            self.sight.begin()
         # The gap compares the models on the same events: one that the baseline did not score is none of them.
         return version is None or record.baseline_label is not None
 
@@ -202,7 +204,6 @@ class Judging:
         self.judgement = judge(self.limits, known.expected.risk, known.online_risk)
         inputs = known.expected.inputs
         self.account = Account(self._costs_key, self.stream, None if inputs is None else inputs.histograms)
-        self.sight.begin()
 
     def _think(self) -> bool:
         """Form the verdict anew; whether it is another."""
@@ -210,7 +211,7 @@ class Judging:
         if bool(invalid) != bool(self.invalid):
             self._begin()  # of labels that were chosen nothing is kept
         self.invalid = invalid
-        if self.moves.broke is not None:
+        if self.moves.broke is not None or self.moves.lost:
             self.verdict = "data_quality"
         elif self.version is None:
             self.verdict = "no_baseline" if self.judgement.online.events else "blind"
@@ -228,7 +229,7 @@ class Judging:
         verdict, judgement, following = self.verdict, self.judgement, NEXT[self.verdict]
         if verdict == "healthy" and judgement.few:
             following = "too few to say that all is well"
-        elif verdict == "healthy" and judgement.held[REVERSE]:
+        elif verdict == "healthy" and judgement.held[REVERSE] and self.stream.serving != "baseline":
             following = "the baseline is the better one: let it serve"
         findings = self.moves.findings
         what = moved(findings)

@@ -1,10 +1,11 @@
 """Numbers in units that online models can learn from: river transformers that pass everything else on as it is."""
 
-from collections.abc import Hashable
+import math
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 from msgspec import Struct
-from river import base, preprocessing
+from river import base
 
 FAR = 10.0
 """Standard deviations beyond which a number counts as no further out."""
@@ -18,34 +19,103 @@ BLOCK = 30
 STILL = 0.01
 """Of a column's mean: one that has varied less was still, and what is far out of that is news, and no other unit."""
 
+TURNS = 3
+"""Times that a column may come in another unit; beyond that it is the world that goes to and fro."""
 
-class Block(Struct):
-    """Values of a column in a row: how many, so many of them far out; their sums, less the first one.
 
-    ``held``: values far out, brought near, of which it is not known yet whether they are to be learned.
-    """
+class Moments(Struct):
+    """Count, mean and variance of values (Welford's)."""
 
-    events: int = 0
-    far: int = 0
-    held: list[float] = []
-    first: float = 0.0
-    total: float = 0.0
-    squares: float = 0.0
+    count: int = 0
+    mean: float = 0.0
+    variance: float = 0.0
 
-    def add(self, value: float, *, far: bool) -> None:
-        """Take in a value."""
-        if not self.events:
-            self.first = value
-        self.events += 1
-        self.far += far
-        self.total += value - self.first
-        self.squares += (value - self.first) ** 2
+    def learn(self, value: float) -> None:
+        """Take in a value; once they are settled as no further than FAR deviations out."""
+        if self.count >= SETTLED:
+            value = self.near(value)
+        self.count += 1
+        before = value - self.mean
+        self.mean += before / self.count
+        self.variance += (before * (value - self.mean) - self.variance) / self.count
 
     @property
-    def scale(self) -> tuple[float, float]:
-        """Mean and standard deviation."""
-        mean = self.total / self.events
-        return self.first + mean, max(0.0, self.squares / self.events - mean**2) ** 0.5
+    def deviation(self) -> float:
+        """The standard deviation."""
+        return math.sqrt(self.variance)
+
+    def near(self, value: float) -> float:
+        """The value, or where it is further out FAR deviations from the mean; what never varied is near to nothing."""
+        reach = FAR * self.deviation
+        return min(max(value, self.mean - reach), self.mean + reach) if reach else value
+
+    def far(self, values: Iterable[float]) -> int:
+        """How many values are further out."""
+        return sum(self.near(value) != value for value in values)
+
+
+class Column(Struct):
+    """The scale of one column.
+
+    ``other``: while most of it is far out of its ``own`` scale, what has come since. ``block``: the newest values, of
+    which ``held`` are far out and not learned yet. ``stirring``: what is far out is followed. ``turns``: how often it
+    came to be in another unit.
+    """
+
+    own: Moments
+    other: Moments | None = None
+    block: list[float] = []
+    held: list[float] = []
+    stirring: bool = False
+    turns: int = 0
+
+    def learn(self, value: float) -> None:
+        """Take in a value."""
+        own = self.own
+        if own.count < SETTLED:
+            own.learn(value)
+            return
+        self.stirring = self.stirring or (value != own.mean and own.deviation <= STILL * abs(own.mean))
+        self.block.append(value)
+        if self.other is not None:
+            self.other.learn(value)
+        elif self.stirring or own.near(value) == value:
+            own.learn(value)
+        else:
+            self.held.append(value)
+        if len(self.block) == BLOCK:
+            self._end()
+
+    def _end(self) -> None:
+        """What was far out is learned only now that the whole block tells what it is."""
+        block, held, self.block, self.held = self.block, self.held, [], []
+        other = self.other
+        if 2 * self.own.far(block) <= BLOCK:
+            self.other, self.stirring = None, self.turns > TURNS
+        elif self.stirring:
+            pass
+        elif other is None:
+            self.turns += 1
+            self.stirring = self.turns > TURNS
+            self.other = None if self.stirring else _of(block)
+        elif 2 * other.far(block) > BLOCK:
+            self.other = _of(block)
+        if self.other is None:
+            for value in held:
+                self.own.learn(value)
+
+    def standardised(self, value: float) -> float:
+        """In deviations from the mean, FAR at most."""
+        scale = self.other or self.own
+        deviation = scale.deviation
+        return min(FAR, max(-FAR, (value - scale.mean) / deviation)) if deviation else 0.0
+
+
+def _of(values: Iterable[float]) -> Moments:
+    made = Moments()
+    for value in values:
+        made.learn(value)
+    return made
 
 
 class ScaleNumbers(base.Transformer):
@@ -57,64 +127,22 @@ class ScaleNumbers(base.Transformer):
     Where most of a block is far out, as a number that comes in cents instead of euros, the column is in another unit:
     as long as that lasts it is standardised by what has come since, so that what the model has learned of it goes on to
     hold, and its own scale stays as it was, for the day on which the unit is put right. A column that was still and
-    begins to vary (``stirring``) is followed.
+    begins to vary is followed, and so is one that comes and goes more than TURNS times.
     """
 
     def __init__(self, columns: list[str]) -> None:
         self.columns = columns
-        self.scaler = preprocessing.StandardScaler()
-        self.blocks: dict[str, Block] = {}
-        self.other: dict[str, Block] = {}
-        self.stirring: set[str] = set()
+        self.scales = {name: Column(Moments()) for name in columns}
 
     def learn_one(self, x: dict[Hashable, Any]) -> None:
-        """Update the means and variances of the columns present."""
-        for name in self.columns:
+        """Update the scales of the columns present."""
+        for name, scale in self.scales.items():
             if name in x:
-                self._learn(name, x[name])
-
-    def _learn(self, name: str, value: float) -> None:
-        scaler, mean, deviation = self.scaler, self.scaler.means[name], self.scaler.vars[name] ** 0.5
-        if not deviation or scaler.counts[name] < SETTLED:
-            scaler.learn_one({name: value})
-            return
-        reach = FAR * deviation
-        near = min(max(value, mean - reach), mean + reach)
-        if deviation < STILL * abs(mean):
-            self.stirring.add(name)
-        block = self.blocks.get(name)
-        if block is None:
-            block = self.blocks[name] = Block()
-        block.add(value, far=near != value)
-        if name in self.other:
-            self.other[name].add(value, far=near != value)
-        elif near == value or name in self.stirring:
-            scaler.learn_one({name: near})
-        else:
-            block.held.append(near)
-        if block.events == BLOCK:
-            self._end(name, block)
-
-    def _end(self, name: str, block: Block) -> None:
-        """What was far out is learned only now that the whole block tells what it is."""
-        del self.blocks[name]
-        if 2 * block.far <= BLOCK:
-            self.other.pop(name, None)
-            self.stirring.discard(name)
-            for near in block.held:
-                self.scaler.learn_one({name: near})
-        elif name not in self.stirring:
-            self.other.setdefault(name, block)
+                scale.learn(x[name])
 
     def transform_one(self, x: dict[Hashable, Any]) -> dict[Hashable, Any]:
         """Give the columns in standard units, among all the rest."""
-        scaler, other = self.scaler, self.other
-        scaled: dict[Hashable, Any] = {}
-        for name in self.columns:
-            if name in x:
-                mean, deviation = other[name].scale if name in other else (scaler.means[name], scaler.vars[name] ** 0.5)
-                scaled[name] = min(FAR, max(-FAR, (x[name] - mean) / deviation)) if deviation else 0.0
-        return {**x, **scaled}
+        return {**x, **{name: scale.standardised(x[name]) for name, scale in self.scales.items() if name in x}}
 
 
 class ScaleToUnit(base.Transformer):

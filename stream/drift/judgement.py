@@ -23,8 +23,8 @@ RECENT = 2_000
 FEW = 100
 """Labelled events that tell nothing yet, where no alarm counts."""
 
-ENDS = {REVERSE: (PAIRED, BASELINE), PAIRED: (REVERSE,)}
-"""Whose alarms count no more when another one begins: what they were about is over, or they will alarm again."""
+OPPOSITE = {PAIRED: REVERSE, REVERSE: PAIRED}
+"""Whose alarm is over when the other one begins."""
 
 GAP, LOSS = Bounded("gap", -1.0, 1.0), Bounded("loss", 0.0, 1.0)
 
@@ -54,7 +54,7 @@ class Judgement(Struct):
 
     ``held``: whether each detector's alarm counts now. ``deployed`` and ``alarmed`` are the average gap between the
     models since the start, and since the first alarm of the paired detector. ``after``: since the inputs have moved.
-    ``began``: the event with which by the newest alarm that counts the change began. ``recent``: of the newest events
+    ``began``: the event with which by each detector's newest alarm the change began. ``recent``: of the newest events
     what each model got wrong, 2 for the baseline, 1 for the online model, 3 for both; RECENT of them at least.
     ``counted``: the event since which the baseline's own alarm has counted. ``ended``: the event
     with which an alarm of another has ended what each was about. ``briers``: both models' Brier scores.
@@ -70,7 +70,7 @@ class Judgement(Struct):
     deployed: Interval
     alarmed: Interval | None = None
     after: After | None = None
-    began: int | None = None
+    began: dict[str, int] = {}
     recent: list[int] = []
     counted: int | None = None
     ended: dict[str, int] = {}
@@ -106,16 +106,25 @@ class Judgement(Struct):
             self.after.gap.update(baseline - online)
         new = [crossing for crossing in crossings if not self.held[crossing.detector]]
         for crossing in new:
-            self.ended |= dict.fromkeys(ENDS.get(crossing.detector, ()), self.rot.events)
+            self._end(crossing)
         self._hold()
-        for crossing in new:
-            # A detector whose reference came later has counted fewer events.
-            change = crossing.change
-            self.began = None if change is None else self.rot.events - (crossing.event - change)
         if self.after is not None and (self.held[PAIRED] or self.held[BASELINE]):
             # It cost something: what it costs when that is over is another question.
             self.after = After(self.after.since, Interval(LOSS), Interval(GAP))
         return new
+
+    def _end(self, crossing: Crossing) -> None:
+        """Note when what a new alarm says began, and that older ones of what is over count no more."""
+        name, now = crossing.detector, self.rot.events
+        # A detector whose reference came later has counted fewer events.
+        self.began[name] = now if crossing.change is None else now - (crossing.event - crossing.change)
+        if name in OPPOSITE:
+            self.ended[OPPOSITE[name]] = now
+        if name == REVERSE and BASELINE in self.references:
+            newest = self.recent[self.began[name] - now - 1 :]
+            tolerated = self.references[BASELINE] + self.limits.absolute_tolerance
+            if sum(code > 1 for code in newest) <= len(newest) * tolerated:
+                self.ended[BASELINE] = now
 
     def _hold(self) -> None:
         """See which alarms still count."""
@@ -163,6 +172,8 @@ class Judgement(Struct):
                 self.rot.detectors[name] = made.rot.detectors[name]
                 self.rot.off.pop(name)
                 self.references[name] = made.references[name]
+            elif name in self.rot.off and named[name] is not None:
+                self.rot.off[name] = made.rot.off[name]
 
     def _beyond(self, name: str) -> bool:
         """Whether the decayed mean that a detector is about is not yet where its alarm ends."""
@@ -179,6 +190,7 @@ class Judgement(Struct):
     def verdict(self, *, invalid: bool = False, blind: bool = False) -> str:
         """See stream/drift/verdict.py."""
         waited = self.counted is not None and self.rot.events - self.counted >= WAITED
+        waited = waited and self._beyond(BASELINE) and self.gap <= self.limits.tolerance
         return verdict(self.held, self.rot.off, Seen(False, invalid, blind, self.shift, waited))
 
     @property
@@ -194,8 +206,9 @@ class Judgement(Struct):
             return "no labelled event is judged yet"
         of = "of the last events" if events >= HALF_LIFE else f"of the {plural(events, 'labelled event')} so far"
         baseline, online = self.baseline.mean, self.online.mean
-        if self.began is not None and any(self.held.values()):
-            ago = self.rot.events - self.began + 1
+        began = [self.began[name] for name, held in self.held.items() if held]
+        if began:
+            ago = self.rot.events - max(began) + 1
             since = f"since about {plural(ago, 'labelled event')}"
             if ago <= len(self.recent):
                 of, newest = since, self.recent[-ago:]

@@ -91,8 +91,8 @@ class LabelHealth(Struct):
         None for SILENT times the 95% delay, while at least MISSED should have come of the events that were scored.
         """
         age, usual = self.age(now), self.delays.quantile(0.95)
-        if age is None or usual is None:
-            return False
+        if age is None or usual is None or not self.between:
+            return False  # nothing was scored, as where no event can be read
         return age > SILENT * usual and self.without * self.reported / self.between >= MISSED
 
     @property

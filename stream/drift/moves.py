@@ -53,14 +53,14 @@ class Moves:
 
     def profile(self, profile: Profile) -> tuple[float, float] | None:
         """Take in what the baseline was given; when a field is whole again, from when to when it was not."""
-        if profile.version != self.version:
+        if (profile.version or None) != self.version:
             return None
         if self._inputs is not None:
             self._inputs.update(profile)
         self._unread.update(profile)
         self._untils = [*self._untils, profile.until][-BEFORE - 1 :]
         self._date(profile.until)
-        if self._unread.found is not None or (self._inputs is not None and self._inputs.broken):
+        if self._inputs is not None and self._inputs.broken:
             if self.broke is None:
                 self.broke = self._untils[0]
         elif self.broke is not None:
@@ -85,6 +85,11 @@ class Moves:
         elif any(each not in self._known for each in found):
             self.moved = now  # of what moves now nothing is known yet, whatever was known of what moved before
         self._known = found
+
+    @property
+    def lost(self) -> bool:
+        """Whether there are events that cannot be read; of those that can all that is known holds."""
+        return self._unread.found is not None
 
     @property
     def open(self) -> tuple[float, float] | None:

@@ -27,7 +27,7 @@ class Requests:
 
     >>> requests = Requests(share=0.1, disagreements=True, seed=7)
     >>> [requests.wanted(f"mail {at}", disagree=at == 3) for at in range(6)]
-    [None, None, None, 'disagreement', None, None]
+    [None, None, None, 'disagreement', 'random', None]
     """
 
     def __init__(self, share: float = 0.01, *, disagreements: bool = False, seed: int = 1) -> None:
@@ -39,6 +39,7 @@ class Requests:
 
     def wanted(self, event_id: str, *, disagree: bool) -> Why | None:
         """Why a label of the event is wanted; None where it is not. ``disagree``: whether the models do."""
-        if murmurhash3_32(event_id.encode(errors="surrogatepass"), self._seed, positive=True) < self._below:
+        wanted = b"label request:" + event_id.encode(errors="surrogatepass")  # not what else such a hash may part
+        if murmurhash3_32(wanted, self._seed, positive=True) < self._below:
             return "random"
         return "disagreement" if disagree and self._disagreements else None

@@ -41,9 +41,6 @@ EFFECT = 1.5
 
 AGREE = {True: "agree", False: "disagree"}
 
-NEARLY = 0.95
-"""The share of disagreements with a label from which on the gap is known, whatever else is labelled."""
-
 WANTED = "nothing is judged by such labels: label a random share, too (labels.request_share)"
 
 ALPHA = 1e-6
@@ -112,13 +109,12 @@ class Cell(Struct):
 class Chosen(Struct, frozen=True):
     """Labels were chosen by what ``by`` said: by the class that it called, or by the models' disagreement alone.
 
-    ``gap_holds``: whether the paired evidence can be saved. Events on which the models agree have no gap, whatever
-    their label, and are to count without one. An online model that learns from disagreements is another one than that
-    which learns from all labels, and a weaker judge (stream/drift/requests.py).
+    Of the latter the paired evidence could be saved, since events on which the models agree have no gap. But an online
+    model that learns from disagreements is another one than that which learns from all labels, and a weaker judge
+    (stream/drift/requests.py).
     """
 
     by: By
-    gap_holds: bool
     sentence: str
 
 
@@ -218,17 +214,14 @@ class Selection(Struct):
             by: By = "baseline" if any(cell is surest for cell in self.baseline.values()) else "online"
             cells, model = (self.baseline, "baseline") if by == "baseline" else (self.online, "online model")
             answer = next(answer for answer, cell in cells.items() if cell is surest)
-            gap = disagree.labels >= NEARLY * disagree.events
             return Chosen(
                 by,
-                gap,
                 f"labels were chosen by what the {model} called, "
                 f"{_compared(cells, answer, f'of what it called {answer!r}')}: " + WANTED,
             )
         if disagree.chosen(tests):
             return Chosen(
                 "disagreement",
-                True,
                 "labels were chosen by whether the models disagree, "
                 f"{_compared(self.agreement, 'disagree', 'of the disagreements')}: {WANTED}",
             )

@@ -86,7 +86,7 @@ class Sight(Struct):
         """Tell anew, now and then, how soon a rise of the baseline's errors would be found."""
         events, references = judgement.baseline.events, judgement.references
         now = judgement.outcomes
-        if events == SOME and BASELINE in references:
+        if events < ENOUGH and self.rise is None and BASELINE in references and events and events % SOME == 0:
             # Of so few nothing is known; what the models are known to err, where nothing has changed, may be.
             baseline, online = references[BASELINE], references.get(ONLINE, references[BASELINE])
             now = Outcomes(baseline * (1 - online), online * (1 - baseline), baseline * online)
@@ -128,9 +128,11 @@ class Sight(Struct):
         if self.rise is not None and self.health.span:
             # What takes more labels than that is no lack of labels.
             takes = self.health.until(min(self.rise, MANY))
-            if takes > self.within * (SEES_AGAIN if already else 1.0):
+            enough = self.within * (SEES_AGAIN if already else 1.0)
+            if takes > enough:
+                more = f", and {spoken(enough)} would be enough" if takes <= self.within else ""
                 return (
                     f"with so few labels it takes {spoken(takes)} and more to find that the baseline's errors have "
-                    f"doubled; must_know_within is {spoken(self.within)}"
+                    f"doubled; must_know_within is {spoken(self.within)}{more}"
                 )
         return ""

@@ -15,7 +15,7 @@ LATCH = 2_000
 """Labelled events for which an alarm counts in any case."""
 
 WAITED = 1_000
-"""Labelled events in which a gap to the online model is found, if there is one that matters."""
+"""Labelled events in which a gap of some 40 errors in 1,000 is found; smaller ones take longer."""
 
 RELEASE = 0.5
 """Of what is tolerated: where an alarm ends."""
@@ -43,8 +43,8 @@ class Seen(Struct, frozen=True):
     """What a verdict is by, beside alarms.
 
     ``broken``: there is evidence that a field is. ``invalid``: labels were chosen by what the models said. ``blind``:
-    labels do not come, or too few. ``waited``: the baseline's own alarm has counted for so long that the online model,
-    were it better, would have been found to be.
+    labels do not come, or too few. ``waited``: the baseline's own alarm has counted for WAITED events, it still errs
+    that much, and the online model does not seem to be better.
     """
 
     broken: bool = False

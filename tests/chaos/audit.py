@@ -48,11 +48,11 @@ class Auditor:
         self.role = role
         self.decoder = role.decoder(world.stream)
 
-    def task(self) -> Any:
+    def task(self, partition: int) -> Any:
         """One to be restored."""
         if self.role is MONITOR:
             return MonitoringTask(self.world.name, self.world.stream)
-        return ScoringTask(self.world.name, self.world.stream, Models(GivenScore("", []), "", None))
+        return ScoringTask(self.world.name, self.world.stream, Models(GivenScore("", []), "", None), partition)
 
     def _recoverer(self, partition: int) -> tuple[Recoverer, Placement]:
         world = self.world
@@ -69,7 +69,7 @@ class Auditor:
         manifest = recoverer.keys.open_manifest(records[at])
         assert (manifest.generation, manifest.number) == (1, 0), "the journal is not kept from its beginning on"
         body = recoverer.keys.join("body-1", manifest.body, 1, iter(records[:at]))
-        task = self.task()
+        task = self.task(partition)
         task.restore(body, recoverer.segments(manifest.segments))
         return task, records[at + 1 :]
 
@@ -81,7 +81,7 @@ class Auditor:
         loaded, lost = recoverer.load(standing, decode)
         assert loaded.body is not None, "there is a checkpoint"
         assert not lost
-        restored = self.task()
+        restored = self.task(partition)
         restored.restore(loaded.body, loaded.segments)
         rest = 0
         for batch in loaded.batches:

@@ -93,7 +93,7 @@ def test_a_field_that_cannot_be_read_any_more_is_broken_and_named_until_it_can_b
         stand.feed([msgspec.structs.replace(made, unread={"x1": 45, "": 5})])
         stand.sent += EVERY
     assert stand.monitor.verdict == "data_quality"
-    assert stand.monitor.reason.startswith("x1: cannot be read in 33% of events, which are dead letters")
+    assert stand.monitor.reason.startswith("x1: cannot be read in 33% of events, dead letters now; 0% at first")
     for _ in range(4):  # then all of them are
         nothing = msgspec.structs.replace(stand.world.profiler.profile(stand.sent, [], []), until=float(stand.sent))
         stand.feed([msgspec.structs.replace(nothing, events=0, unread={"x1": 100})])
@@ -101,12 +101,35 @@ def test_a_field_that_cannot_be_read_any_more_is_broken_and_named_until_it_can_b
     assert set(stand.live(1_000)[4:]) == {"healthy"}
 
 
-def test_few_events_that_cannot_be_read_break_nothing():
+@pytest.mark.parametrize(("first", "later"), [(0, 5), (25, 30)])
+def test_events_that_cannot_be_read_break_nothing_where_they_are_few_or_were_there_from_the_first(first, later):
     stand = Stand()
-    for _ in range(30):
-        stand.feed([msgspec.structs.replace(stand.profile(), unread={"x1": 5})])
+    for at in range(30):
+        stand.feed([msgspec.structs.replace(stand.profile(), unread={"x1": first if at < 10 else later})])
         stand.sent += EVERY
     assert stand.monitor.verdict != "data_quality"
+
+
+def test_what_is_known_of_what_could_be_read_holds_where_other_events_could_not_be():
+    stand = Stand()
+    stand.live(1_500)
+    stand.live(1_000, baseline=0.3)
+    assert stand.monitor.verdict == "baseline_rot"
+    for _ in range(4):
+        stand.feed([msgspec.structs.replace(stand.profile(labels=0), unread={"x1": 50})])
+        stand.sent += EVERY
+    assert stand.monitor.verdict == "data_quality"
+    assert stand.live(500, baseline=0.3)[-1] == "baseline_rot"
+    assert stand.monitor.totals().judged == 3_000
+
+
+def test_where_nothing_was_ever_scored_nothing_is_missed():
+    stand = Stand()
+    nothing = stand.world.profiler.profile(0, [], [])
+    for until, labels in ((400.0, 300), (50_000.0, 0)):
+        stand.feed([msgspec.structs.replace(nothing, until=until, labels=labels, unread={"x1": 100})])
+        stand.feed([stand.label(at, 0.0, 0.0) for at in range(300)])
+    assert stand.monitor.totals().verdict in ("healthy", "data_quality", "blind")
 
 
 def test_when_the_field_is_whole_again_nothing_of_what_was_seen_meanwhile_counts():

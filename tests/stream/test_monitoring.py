@@ -155,6 +155,29 @@ def test_where_the_online_model_has_no_reference_a_shift_is_hard_when_it_is_not_
     assert "baseline_rot" not in verdicts
 
 
+def test_a_short_burst_is_no_hard_shift_long_after_it_is_over():
+    monitor = MonitoringTask("s", STREAM)
+    monitor.feed([References("b1", Expected(0.04), None)])
+    monitor.feed(stretch(2_000, 0.03, 0.03))
+    monitor.feed([record(2_000 + at, baseline_wrong=True, online_wrong=True) for at in range(9)])
+    assert monitor.verdict == "unexplained"
+    for at in range(2_009, 5_000, 100):
+        monitor.feed(stretch(100, 0.03, 0.03, at, seed=at))
+        assert monitor.verdict != "hard_shift"
+    assert monitor.verdict == "healthy"
+
+
+def test_a_shift_of_both_goes_on_when_the_online_model_gets_even_worse():
+    monitor = MonitoringTask("s", STREAM)
+    monitor.feed([References("b1", Expected(0.04), 0.04)])
+    monitor.feed(stretch(2_000, 0.03, 0.03))
+    monitor.feed(stretch(2_500, 0.2, 0.2, 2_000))
+    assert monitor.verdict == "hard_shift"
+    monitor.feed(stretch(1_500, 0.2, 0.4, 4_500))
+    assert monitor.totals().alarms["absolute_baseline"] == 1
+    assert monitor.verdict == "hard_shift"
+
+
 def test_of_few_events_it_is_not_said_that_all_is_well():
     monitor = MonitoringTask("s", STREAM)
     monitor.feed(stretch(1, 0.0, 0.0))

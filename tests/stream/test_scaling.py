@@ -55,7 +55,7 @@ def test_a_number_in_another_unit_is_in_standard_units_within_a_block_or_two_and
     for part in (usual, fault, after):
         assert part.mean() == pytest.approx(0.0, abs=0.15)
         assert part.std() == pytest.approx(1.0, abs=0.15)
-    assert scale.scaler.vars["x"] == pytest.approx(4.0, rel=0.25)
+    assert scale.scales["x"].own.variance == pytest.approx(4.0, rel=0.25)
 
 
 def test_a_number_that_moves_and_grows_is_followed_by_its_own_scale():
@@ -63,15 +63,16 @@ def test_a_number_that_moves_and_grows_is_followed_by_its_own_scale():
     values = chance.normal(0.0, 1.0, 6_000) * np.linspace(1.0, 5.0, 6_000) + np.linspace(0.0, 8.0, 6_000)
     scale = ScaleNumbers(["x"])
     standardised(values, scale)
-    assert not scale.other
-    assert scale.scaler.means["x"] == pytest.approx(values.mean())
+    assert scale.scales["x"].other is None
+    assert scale.scales["x"].own.mean == pytest.approx(values.mean())
 
 
-def test_a_number_that_begins_to_vary_was_in_no_other_unit():
+@pytest.mark.parametrize("spread", [0.001, 0.0])
+def test_a_number_that_begins_to_vary_was_in_no_other_unit(spread):
     chance, scale = np.random.default_rng(4), ScaleNumbers(["x"])
-    standardised(0.4 + 0.001 * chance.random(3_000), scale)
+    standardised(0.4 + spread * chance.random(3_000), scale)
     after = standardised(chance.random(9_000), scale)
-    assert not scale.other
+    assert scale.scales["x"].other is None
     assert after[:100].std() > 5
     assert after[-1_000:].std() < 2
 
@@ -80,4 +81,29 @@ def test_heavy_tails_are_no_other_unit():
     chance, scale = np.random.default_rng(3), ScaleNumbers(["x"])
     for value in chance.pareto(1.5, 50_000):
         scale.learn_one({"x": value})
-        assert not scale.other
+        assert scale.scales["x"].other is None
+
+
+def test_one_absurd_number_does_no_harm_in_another_unit_either():
+    chance, scale = np.random.default_rng(5), ScaleNumbers(["x"])
+    standardised(chance.normal(50, 10, 1_000), scale)
+    standardised(chance.normal(5_000, 1_000, 300), scale)
+    scale.learn_one({"x": 1e30})
+    after = standardised(chance.normal(5_000, 1_000, 2_000), scale)[200:]
+    assert after.std() == pytest.approx(1.0, abs=0.2)
+
+
+def test_a_third_unit_is_told_from_the_second():
+    chance, scale = np.random.default_rng(6), ScaleNumbers(["x"])
+    for mean in (50, 5_000, 5e6):
+        made = standardised(chance.normal(mean, mean / 5, 3_000), scale)[2 * BLOCK :]
+        assert made.mean() == pytest.approx(0.0, abs=0.3)
+        assert made.std() == pytest.approx(1.0, abs=0.3)
+
+
+def test_a_world_that_goes_to_and_fro_is_followed_so_that_its_levels_stay_apart():
+    chance, scale = np.random.default_rng(7), ScaleNumbers(["x"])
+    standardised(chance.normal(1, 0.1, 200), scale)
+    for _ in range(8):
+        day, night = (standardised(chance.normal(*of, 300), scale) for of in ((50, 10), (1, 0.1)))
+    assert day.mean() - night.mean() > 1

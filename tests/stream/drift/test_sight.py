@@ -33,5 +33,9 @@ def test_too_few_labels_are_told_with_how_long_it_takes():
     )
 
 
+def test_in_between_it_is_told_what_would_be_enough():
+    assert sight(0.9).blind(already=True).endswith("must_know_within is 20m, and 16m would be enough")
+
+
 def test_where_it_is_not_known_how_soon_a_rise_is_found_nobody_is_blind_for_that():
     assert msgspec.structs.replace(sight(2.0), rise=None).blind(already=True) == ""
