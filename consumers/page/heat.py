@@ -16,7 +16,7 @@ CELLS = 120
 """Of a strip, at most."""
 
 LEVELS = (0.25, 0.5, 0.75, 1.0, 2.0, 4.0)
-"""Where one colour ends and the next begins; from 1 on a distance is drift."""
+"""Where one colour ends and the next begins; from 1 on a distance matters."""
 
 DRIFT = LEVELS.index(1.0) + 1
 """The first level that is."""
@@ -42,8 +42,9 @@ def heat(timeline: Timeline) -> Node | None:
     which = "farthest first" if len(columns) <= SHOWN else f"the {SHOWN} that were farthest, of {count(len(columns))}"
     return figure(
         made,
-        f"How far inputs, score and labels were from training, over the stream; from 1 on it is drift. "
-        f"{count(drifted)} of {count(len(columns))} columns drifted at some time; {which}.",
+        "How far inputs, score and labels were from training, over the stream; from 1 on it matters, and where it is "
+        "no chance either the verdict says so. "
+        f"{count(drifted)} of {count(len(columns))} columns were that far at some time; {which}.",
         _legend(),
     )
 
@@ -117,7 +118,7 @@ def _legend() -> Node:
     for level, named in enumerate(names):
         top = 0 if level >= DRIFT else 4
         swatch = tag("rect", x=0, y=top, width=20, height=10 - top, class_=f"heat-{level}")
-        drift = " (drift)" if level == DRIFT else ""
+        drift = " (matters)" if level == DRIFT else ""
         square = tag("svg", swatch, viewBox="0 0 20 10", class_="swatch", aria_hidden="true")
         parts.append(tag("span", square, f"{named}{drift}"))
     return tag("p", *parts, class_="legend small-print")

@@ -128,7 +128,7 @@ def test_columns_are_listed_the_farthest_first_and_drift_stands_out_by_height():
     shown = [(rect.classes, rect.attributes["width"], rect.attributes["height"]) for rect in score.all("rect")]
     assert shown == [(["heat-1"], "333.33", "6"), (["heat-5"], "333.33", "10")]
     assert len(list(x.all("rect"))) == 1  # neighbours of one colour are one
-    assert "1 of 2 columns drifted at some time" in drift.text
+    assert "1 of 2 columns were that far at some time" in drift.text
 
 
 def test_of_many_columns_forty_are_shown():
@@ -142,7 +142,7 @@ def test_of_many_columns_forty_are_shown():
 def test_the_legend_tells_each_colour_in_words():
     legend = part(page_of([point(100)]), "Drift of the inputs").one("p", "legend")
     assert [each.text for each in legend.all("span")] == [
-        "below 0.25", "from 0.25", "from 0.5", "from 0.75", "from 1 (drift)", "from 2", "from 4",
+        "below 0.25", "from 0.25", "from 0.5", "from 0.75", "from 1 (matters)", "from 2", "from 4",
     ]  # fmt: skip
     assert [next(swatch.all("rect")).classes for swatch in legend.all("svg")] == [[f"heat-{at}"] for at in range(7)]
 
