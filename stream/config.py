@@ -38,7 +38,7 @@ TOPIC = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 """What Kafka takes as a topic's name."""
 
 LEAST_TOLERANCE = 12_500
-"""Tolerated errors per 1,000, times false_alarm_every, at least: stream/drift/rot.py says the same by LEAST_PRODUCT."""
+"""Tolerated errors per 1,000, times false_alarm_every, at least: why so many, stream/drift/rot.py says."""
 
 MOST_SEED = 2**32 - 1
 """What scikit-learn takes."""

@@ -16,7 +16,7 @@ import math
 
 from msgspec import Struct
 
-from stream.config import Loss
+from stream.config import LEAST_TOLERANCE, Loss
 from stream.drift.bounded import Bounded, Null
 from stream.drift.evidence import Crossing, Detector, Evidence
 from stream.errors import RecordError, SettingError
@@ -28,7 +28,7 @@ BASELINE_LOSS, ONLINE_LOSS, BASELINE_BRIER, ONLINE_BRIER = (
     Bounded(name, 0.0, 1.0) for name in ("baseline loss", "online loss", "baseline Brier score", "online Brier score")
 )
 
-LEAST_PRODUCT = 50
+LEAST_PRODUCT = DETECTORS * LEAST_TOLERANCE / 1000
 """Of tolerance and threshold: below it the evidence of events that tell nothing settles above 17% of the threshold."""
 
 
