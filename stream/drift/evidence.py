@@ -97,7 +97,7 @@ class Detector(Struct):
             part.null.check(x)
         self.events += 1
         evidence = 0.0
-        for part, x in zip(parts, values):  # noqa: B905 - as many, as has just been seen
+        for part, x in zip(parts, values, strict=True):
             evidence += part.update(x, self.events)
         evidence /= len(parts)
         if evidence < self.every:

@@ -17,7 +17,10 @@ ENOUGH = 500
 """Labelled events of a version by which its errors are known well enough to tell how soon a rise would be found."""
 
 SOME = 50
-"""Labelled events of a version by which their rate is known well enough, where its errors are known from before."""
+"""Labelled events of a version by which their rate is known well enough, where its errors are known from before.
+
+The other times at which it is asked are multiples of it.
+"""
 
 MANY = 2_000
 """Labelled events, as many as a doubling of few errors takes."""
@@ -85,12 +88,15 @@ class Sight(Struct):
     def ask(self, judgement: Judgement) -> None:
         """Tell anew, now and then, how soon a rise of the baseline's errors would be found."""
         events, references = judgement.baseline.events, judgement.references
-        now = judgement.outcomes
-        if events < ENOUGH and self.rise is None and BASELINE in references and events and events % SOME == 0:
+        if not events or events % SOME:
+            return
+        if events == ENOUGH or events % ASKED_EVERY == 0:
+            now = judgement.outcomes
+        elif events < ENOUGH and self.rise is None and BASELINE in references:
             # Of so few nothing is known; what the models are known to err, where nothing has changed, may be.
             baseline, online = references[BASELINE], references.get(ONLINE, references[BASELINE])
             now = Outcomes(baseline * (1 - online), online * (1 - baseline), baseline * online)
-        elif events != ENOUGH and (not events or events % ASKED_EVERY):
+        else:
             return
         self.rise = None  # no model errs twice as often as one time in two
         if 2 * now.baseline <= 1:
