@@ -113,7 +113,7 @@ def blocks(rows: list[Row], size: int, seed: int) -> list[Row]:
 
 def frame_of(features: Features, rows: list[Row]) -> pd.DataFrame:
     """Rows as a training gets them."""
-    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in features.numeric}
+    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in features.numbers}
     if features.text:
         columns[TEXT] = ["\n".join([row[name] for name in features.text]) for row in rows]
     return pd.DataFrame(columns)

@@ -143,15 +143,22 @@ def _registered(spec: str) -> str:
 def _renamed(stream: Stream, renamed: dict[str, str]) -> Features:
     """The stream's features with columns that go by another name in this input."""
     features = stream.features
-    unknown = [name for name in renamed if name not in features.columns]
+    there = list(dict.fromkeys([*features.given, *features.keys]))
+    unknown = [name for name in renamed if name not in there]
     if unknown:
-        raise SettingError("--map", unknown[0], f"one of {', '.join([*FIELDS, *features.columns])}")
+        raise SettingError("--map", unknown[0], f"one of {', '.join([*FIELDS, *there])}")
     lists = {
         name: [renamed.get(column, column) for column in getattr(features, name) if renamed.get(column, column)]
         for name in ("text", "numeric", "categorical", "unlogged")
     }
     onehot = {renamed.get(column, column): known for column, known in features.onehot.items()}
-    return msgspec.structs.replace(features, **lists, onehot=onehot)
+    entities = [
+        msgspec.structs.replace(
+            entity, by=renamed.get(entity.by, entity.by), value=renamed.get(entity.value, entity.value)
+        )
+        for entity in features.entities
+    ]
+    return msgspec.structs.replace(features, **lists, onehot=onehot, entities=entities)
 
 
 def _delay(word: str) -> Delay:

@@ -29,7 +29,7 @@ from consumers.plans import FIELDS, Plan
 from consumers.redaction import redaction
 from consumers.runtime import Runtime
 from consumers.seal import load_keys
-from consumers.start import Rows, side_by_side
+from consumers.start import Rows, given, side_by_side
 from consumers.worker import Worker
 from stream.config import Settings, Stream
 from stream.decoding import RecordDecoder
@@ -190,8 +190,8 @@ def warm_models(plan: Plan, stream: Stream) -> Callable[[], Models]:
         numbered = not any(isinstance(row, dict) and names.event_id in row for row in first)
         redact = redaction(f"streams.{plan.name}.features", stream.features)
         decoder = RecordDecoder(names, time.time(), float("inf"), numbered=numbered, redact=redact)
-        examples = side_by_side(first, decoder)
-        made = warm_up(f"streams.{plan.name}", stream, [(row, label) for _, row, label in examples])
+        examples = side_by_side(first, decoder, float(stream.labels.maturity))
+        made = warm_up(f"streams.{plan.name}", stream, *given(examples))
         for reason, count in made.unused.items():
             log.warning("warm-up rows left out", count=count, reason=reason)
         return made.models

@@ -26,12 +26,11 @@ from stream.decoding import RecordDecoder
 from stream.drift.comparing import Comparing
 from stream.errors import RecordError, SettingError, SourceError, StateError
 from stream.features import FeatureExtractor
-from stream.features import Row as FeatureRow
 from stream.given import GivenScore
 from stream.history import History
 from stream.models import Models
 from stream.monitoring import MonitoringTask
-from stream.records import Swap
+from stream.records import Label, Swap
 from stream.refitting import NEVER, Refitting, check
 from stream.scoreboard import Scoreboard
 from stream.scoring import ScoringTask
@@ -76,7 +75,8 @@ class Run:
             )
         check_mapped(plan, tables)
         if plan.stream is not None:
-            absent = [name for name in plan.stream.features.columns if not any(name in row for row in tables)]
+            columns = [*plan.stream.features.given, *plan.stream.features.keys]
+            absent = [name for name in columns if not any(name in row for row in tables)]
             self.left_out = {name: f"it is in none of the first {len(tables):,} rows" for name in absent}
         stream = plan.stream or self._inferred(tables)
         fields = msgspec.structs.replace(stream.fields, **plan.fields)
@@ -95,8 +95,8 @@ class Run:
                 f"{plan.source.name}: has {len(rows)} rows, and the warm-up takes {warm}: give --warm-up fewer"
             )
         examples = self._examples(rows[:warm])
-        self.skip = frozenset(event_id for event_id, _, _ in examples)
-        made = warm_up(f"streams.{plan.name}", stream, [(row, label) for _, row, label in examples])
+        self.skip = frozenset(example.event_id for example in examples)
+        made = warm_up(f"streams.{plan.name}", stream, *given(examples))
         self.settings.stream, self.models = made.stream, made.models
         if plan.registered:
             _take(plan, made.stream, made.models)
@@ -105,7 +105,9 @@ class Run:
             # Here the warm-up may be none, to see what a stream's first weeks are like.
             usual = (plan.stream or Stream()).warm_up or Stream().warm_up
             self.refitting = Refitting(plan.name, made.stream, plan.retrain, usual)
-            self.refitting.begin(_usable(made.stream, examples))
+            extractor = FeatureExtractor(made.stream.features)
+            taken = ((at, extractor.logged([row])[0], label) for at, row, label in made.taken if label >= 0)
+            self.refitting.begin((examples[at].event_id, row, label) for at, row, label in taken)
         begin = self.task().snapshot()
         self.store.start(
             Position(warm, warm if plan.labels is None else 0),
@@ -158,14 +160,14 @@ class Run:
                     f"it has {', '.join(row)}"
                 )
 
-    def _examples(self, rows: list[Row]) -> list[tuple[str, dict[str, Any], str | None]]:
-        """The warm-up's rows as (event id, fields, label); the labels of a file of their own are looked up there."""
+    def _examples(self, rows: list[Row]) -> list["Example"]:
+        """The warm-up's rows; the labels of a file of their own are looked up there."""
         decoder = self.decoder()
-        examples = side_by_side((fields for fields, _ in rows), decoder)
+        examples = side_by_side((fields for fields, _ in rows), decoder, self.plan.delay.seconds or 0.0)
         if self.plan.labels is None:
             return examples
-        wanted = {event_id for event_id, _, _ in examples}
-        found: dict[str, str] = {}
+        wanted = {example.event_id for example in examples}
+        found: dict[str, Label] = {}
         for index, (fields, _) in enumerate(self.plan.labels.rows()):
             if len(found) == len(wanted):
                 break
@@ -174,8 +176,12 @@ class Run:
             except RecordError:
                 continue
             if label is not None and label.event_id in wanted:
-                found.setdefault(label.event_id, label.label)
-        return [(event_id, fields, found.get(event_id)) for event_id, fields, _ in examples]
+                found.setdefault(label.event_id, label)
+        for example in examples:
+            label = found.get(example.event_id)
+            example.label = None if label is None else label.label
+            example.came = example.time if label is None else label.time
+        return examples
 
     def decoder(self) -> RecordDecoder:
         """What makes events and labels of rows."""
@@ -241,17 +247,33 @@ def check_mapped(plan: Plan, tables: Sequence[dict[str, Any]]) -> None:
             raise SettingError(f"--map {name}", column, f"a column of the input; it has {there}")
 
 
-def side_by_side(
-    rows: Iterable[dict[str, Any] | RecordError], decoder: RecordDecoder
-) -> list[tuple[str, dict[str, Any], str | None]]:
-    """Rows with their labels in them as (event id, fields, label); those that are no events are left out."""
+class Example(Struct):
+    """A row of the warm-up: ``time`` of its event, and when its label ``came``."""
+
+    event_id: str
+    fields: dict[str, Any]
+    label: str | None
+    time: float
+    came: float
+
+
+def side_by_side(rows: Iterable[dict[str, Any] | RecordError], decoder: RecordDecoder, delay: float) -> list[Example]:
+    """Rows with their labels in them, which came after so many seconds; those that are no events are left out."""
     examples = []
     for index, fields in enumerate(rows):
         if isinstance(fields, dict):
             with suppress(RecordError):
                 event = decoder.event(fields, index, float(index))
-                examples.append((event.event_id, event.fields, decoder.label_of(fields)))
+                label = decoder.label_of(fields)
+                examples.append(Example(event.event_id, event.fields, label, event.time, event.time + delay))
     return examples
+
+
+def given(
+    examples: Iterable[Example],
+) -> tuple[list[tuple[dict[str, Any], str | None]], list[tuple[float, float]]]:
+    """What a warm-up is given of them: fields and label, and both times."""
+    return [(each.fields, each.label) for each in examples], [(each.time, each.came) for each in examples]
 
 
 def _take(plan: Plan, stream: Stream, models: Models) -> None:
@@ -274,20 +296,6 @@ def _take(plan: Plan, stream: Stream, models: Models) -> None:
             raise SettingError("--baseline", f"registry:{which}", f"there: {plan.name} has no {which}")
         one = found
     models.swap(Swap(chosen(registry, one, stream)), stream.kind, held=set())
-
-
-def _usable(
-    stream: Stream, examples: Iterable[tuple[str, dict[str, Any], str | None]]
-) -> Iterator[tuple[str, FeatureRow, int]]:
-    """The warm-up's rows as features, each with its class; what cannot be used the warm-up itself has counted."""
-    extractor = FeatureExtractor(stream.features)
-    known = {name: index for index, name in enumerate(stream.classes)}
-    known |= {written: known[meant] for written, meant in stream.labels.values.items()}
-    for event_id, fields, label in examples:
-        if label in known:
-            with suppress(RecordError):
-                [row] = extractor.logged([extractor.row(fields)])
-                yield event_id, row, known[label]
 
 
 def _text(value: object) -> str:

@@ -1,5 +1,6 @@
 """Where rows to train on come from: a file of events with their labels, a file of the training log, or its topic."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -16,8 +17,10 @@ from consumers.redaction import redaction
 from consumers.start import LOOK_AT, Rows, check_mapped
 from stream.config import Settings, Stream
 from stream.decoding import RecordDecoder, decode_labelled
+from stream.derived import Derived
 from stream.errors import RecordError, SettingError, SourceError
-from stream.records import Labelled
+from stream.features import FeatureExtractor
+from stream.records import Event, Labelled
 from stream.training.gathering import Gathering, Span
 from stream.warmup import name_classes
 
@@ -71,17 +74,44 @@ def _of_events(name: str, stream: Stream, plan: Plan, rows: Rows, span: Span) ->
     if not timed and (span.since, span.until) != (Span(0).since, Span(0).until):
         raise SourceError(f"{plan.source.name}: has no column {names.time!r}, so no range of time can be taken of it")
     gathering = Gathering(_classified(name, stream, labels), span, timed=timed)
+    derive = _Deriving(gathering.stream)
     for index, (fields, _) in enumerate(rows()):
         try:
             if isinstance(fields, RecordError):
                 raise fields
             named = form.under_own_names(fields)
-            event = decoder.event(named, index, float(index))
+            event, label = decoder.event(named, index, float(index)), decoder.label_of(named)
+            derived = derive(event, label)
         except RecordError as error:
             gathering.leave_out(str(error))
         else:
-            gathering.add(event.event_id, event.time, event.fields, decoder.label_of(named))
+            gathering.add(event.event_id, event.time, derived, label)
     return gathering
+
+
+class _Deriving:
+    """Puts into a file's events what the stream derives of them; labels come when they mature."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._extractor = FeatureExtractor(stream.features)
+        self._derived = Derived(stream.features)
+        self._maturity = float(stream.labels.maturity)
+        values, classes = stream.labels.values, stream.classes
+        self._classes = {name: name for name in classes} | values
+        self._positive = classes[-1]
+        self._clock = -math.inf
+
+    def __call__(self, event: Event, label: str | None) -> dict[str, Any]:
+        if not self._derived:
+            return event.fields
+        row = self._extractor.row(event.fields)
+        self._clock = max(self._clock, event.time)
+        self._derived.advance(self._clock)
+        self._derived.add(row, event.time)
+        if label in self._classes:
+            positive = self._classes[label] == self._positive
+            self._derived.label(row, event.time + self._maturity, positive=positive)
+        return row
 
 
 def _of_log(name: str, stream: Stream, rows: Rows, span: Span) -> Gathering:
@@ -100,7 +130,7 @@ def _of_log(name: str, stream: Stream, rows: Rows, span: Span) -> Gathering:
 
 def _look(stream: Stream, rows: Sequence[dict[str, Any]]) -> None:
     """Warn of columns that none of the first rows has a value of."""
-    for column in stream.features.logged.columns:
+    for column in stream.features.logged.given:
         if all(row.get(column) in (None, "") for row in rows):
             log.warning(
                 "no row that was looked at has this column: it counts as missing", column=column, rows=len(rows)

@@ -48,9 +48,9 @@ def columns(features: Features) -> ColumnTransformer:
     steps: list[tuple[str, Any, Any]] = []
     if features.text:
         steps.append(("text", TfidfVectorizer(sublinear_tf=True, min_df=2), TEXT))
-    if features.numeric:
+    if features.numbers:
         numbers = Pipeline([("fill", SimpleImputer(add_indicator=True)), ("scale", StandardScaler())])
-        steps.append(("numbers", numbers, features.numeric))
+        steps.append(("numbers", numbers, features.numbers))
     categories = [*features.categorical, *features.onehot]
     if categories:
         steps.append(("categories", OneHotEncoder(handle_unknown="ignore", max_categories=1000), categories))

@@ -62,12 +62,16 @@ class Topics(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Fields(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which field of the user's record is the event's id, its time and its label."""
+    """Which field of the user's record is the event's id, its time and its label.
+
+    ``key``: the field by which producers key records, of events and of labels alike, where that is not the event's id.
+    """
 
     event_id: str = "event_id"
     time: str = "time"
     label: str = "label"
     time_unit: Literal["s", "ms"] = "s"
+    key: str = ""
 
 
 class Labels(Struct, frozen=True, forbid_unknown_fields=True):
@@ -317,6 +321,13 @@ def _check_features(key: str, stream: Stream) -> None:
             f"{key}.features", columns, f"at least one column, since {needs[0]} is a model that needs them"
         )
     check_features(f"{key}.features", features, baseline="baseline" in needs)
+    apart = [name for name in features.keys if name != stream.fields.key]
+    if stream.partitions > 1 and apart and not features.partial_entities:
+        wanted = (
+            f"fields.key ({stream.fields.key!r}), by which records are spread over the {stream.partitions} partitions: "
+            "of others each partition sees a part only (features.partial_entities = true, if that will do)"
+        )
+        raise SettingError(f"{key}.features.entities", apart[0], wanted)
 
 
 def _check_labels(key: str, stream: Stream) -> None:

@@ -21,6 +21,16 @@ def spoken(seconds: float) -> str:
     return f"{float(f'{seconds / size:.2g}'):g}{unit}"
 
 
+def written(seconds: float) -> str:
+    """A length of time, exactly, as ``Duration.parse`` would take it.
+
+    >>> written(604_800.0), written(5_400.0), written(0.25)
+    ('7d', '90m', '250ms')
+    """
+    unit = next((name for name, size in reversed(UNITS.items()) if seconds >= size and seconds % size == 0), "ms")
+    return f"{seconds / UNITS[unit]:g}{unit}"
+
+
 class Duration(float):
     """A length of time in seconds; written ``"7d"``, ``"15m"``, ``"500ms"`` or as a number of seconds.
 

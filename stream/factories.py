@@ -40,8 +40,8 @@ def _make(key: str, stream: Stream, side: str, built_in: dict[str, Any]) -> Any:
     if spec in FITS and stream.kind not in FITS[spec]:
         fitting = " or ".join(name for name in built_in if stream.kind in FITS[name])
         raise SettingError(f"{key}.{side}", spec, f"{fitting}, as kind is {stream.kind!r}")
-    if spec in FITS and stream.kind == "anomaly" and not stream.features.numeric:
-        raise SettingError(f"{key}.features.numeric", [], f"at least one column, since {spec} reads numbers only")
+    if spec in FITS and stream.kind == "anomaly" and not stream.features.numbers:
+        raise SettingError(f"{key}.features.numbers", [], f"at least one column, since {spec} reads numbers only")
     with guarded(f"{key}.{side} = {spec!r}"):
         estimator = factory(stream)
     verbs = VERBS[side].get(stream.kind, VERBS[side][""])

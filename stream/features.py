@@ -33,6 +33,8 @@ TEXT = "text"
 class FeatureExtractor:
     """Makes rows of events, and of rows what the models take; it learns nothing.
 
+    ``logged``: what it is given are rows of the training log, which have the derived columns as they were.
+
     >>> extractor = FeatureExtractor(Features(text=["body"], numeric=["size"]))
     >>> row = extractor.row({"body": "win a prize", "size": "3"})
     >>> row
@@ -42,15 +44,20 @@ class FeatureExtractor:
     (4, 3.0)
     """
 
-    def __init__(self, settings: Features) -> None:
+    def __init__(self, settings: Features, *, logged: bool = False) -> None:
         self.settings = settings
         self._logged = settings.logged
-        self._columns = [*settings.numeric, *settings.categorical, *settings.onehot]
+        self._columns = [*settings.numbers, *settings.categorical, *settings.onehot]
+        self._numbers, self._keys = settings.numbers, settings.keys
+        self._read = settings.numbers if logged else settings.numeric
         self._offset = 1 << settings.hash_bits
         self._words = WordHasher(settings)
 
     def row(self, fields: dict[str, Any]) -> Row:
-        """Check the declared columns of one event; raises RecordError, which names the field."""
+        """Check the declared fields of one event; raises RecordError, which names the field.
+
+        Derived columns are not among them: stream/derived.py puts them in.
+        """
         settings = self.settings
         row: Row = {}
         cap = settings.text_cap
@@ -62,11 +69,13 @@ class FeatureExtractor:
                 row[name] = ""
             else:
                 raise RecordError(name, f"must be text, not {_brief(value)}")
-        for name in settings.numeric:
+        for name in self._read:
             row[name] = _number(name, fields.get(name))
         for name in settings.categorical:
             row[name] = _category(name, fields.get(name))
         for name in settings.onehot:
+            row[name] = _category(name, fields.get(name))
+        for name in self._keys:
             row[name] = _category(name, fields.get(name))
         return row
 
@@ -74,7 +83,7 @@ class FeatureExtractor:
         """What is kept of rows: those without the columns that are not logged."""
         if not self.settings.unlogged:
             return rows
-        columns = self._logged.columns
+        columns = [*self._logged.columns, *self._keys]
         return [{name: row[name] for name in columns} for row in rows]
 
     def frame(self, rows: Sequence[Row]) -> pd.DataFrame:
@@ -83,7 +92,7 @@ class FeatureExtractor:
         logged = self._logged
         if logged.text:
             columns[TEXT] = pd.Series(self._texts(rows), dtype=object)
-        for name in logged.numeric:
+        for name in logged.numbers:
             values = (row[name] for row in rows)
             columns[name] = np.array([math.nan if value is None else value for value in values], dtype=float)
         for name in (*logged.categorical, *logged.onehot):
@@ -117,7 +126,7 @@ class FeatureExtractor:
         for name in self._columns:
             if row[name] is None:
                 x[f"{name}?"] = 1.0
-        for name in settings.numeric:
+        for name in self._numbers:
             value = row[name]
             if value is not None:
                 x[name] = value

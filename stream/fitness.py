@@ -55,7 +55,7 @@ def _other(made: MadeFor, stream: Stream, theirs: Features, ours: Features) -> s
 def _columns(features: Features) -> dict[str, list[str]]:
     return {
         "texts": features.text,
-        "numbers": sorted(features.numeric),
+        "numbers": sorted(features.numbers),
         "categories": sorted([*features.categorical, *features.onehot]),
     }
 

@@ -6,12 +6,14 @@ from functools import partial
 from itertools import repeat
 from typing import Any
 
+import msgspec
 import pandas as pd
 from msgspec import Struct
 from msgspec.structs import replace
 
 from stream.baseline import Baseline, load
-from stream.config import Kind, Stream
+from stream.config import Features, Kind, Stream
+from stream.derived import Derived
 from stream.errors import RecordError, StateError
 from stream.features import FeatureExtractor, ModelInput, Row
 from stream.given import GIVEN, GivenScore
@@ -26,6 +28,9 @@ Ready = tuple[Row, ModelInput, Score, Score, Mapping[str, Score]]
 """An event's row, the online model's input, given or baseline's scores, and the shadows' by their versions."""
 
 NONE: Mapping[str, Score] = {}
+
+Derive = Callable[[int, Row], None]
+"""Puts the derived columns into the row of the event at that place of a batch."""
 
 
 class Frozen(Struct, frozen=True):
@@ -57,7 +62,7 @@ class Models(Struct):
     baselines that were in use before, by version, while events wait that they have scored. ``artifact`` is the
     baseline's skops file, with which a snapshot restores a task anywhere; a given score has none. ``shadows`` are
     scored beside the baseline and not served, by their versions. ``expected`` is of the baseline in use,
-    ``online_risk`` as in References.
+    ``online_risk`` as in References. ``derived``: what both models' derived columns are made of.
     """
 
     online: OnlineModel | GivenScore
@@ -69,6 +74,7 @@ class Models(Struct):
     shadows: dict[str, Frozen] = {}
     expected: Expected = Expected()
     online_risk: float | None = None
+    derived: Derived = msgspec.field(default_factory=partial(Derived, Features()))
 
     @property
     def baseline_version(self) -> str | None:
@@ -121,11 +127,12 @@ class Models(Struct):
         return Frozen(load(artifact, kind, version), artifact, chosen.threshold)
 
     def segments(self) -> dict[str, Callable[[], bytes]]:
-        """A snapshot's segments: the baselines' files."""
+        """A snapshot's segments: the baselines' files, and what is remembered of entities."""
         files = {version: shadow.artifact for version, shadow in self.shadows.items()}
         if self.artifact and self.baseline_version is not None:
             files[self.baseline_version] = self.artifact
-        return {file_segment(version): partial(bytes, artifact) for version, artifact in files.items()}
+        named = {file_segment(version): partial(bytes, artifact) for version, artifact in files.items()}
+        return {**named, **self.derived.segments()}
 
     def state(self) -> dict[str, Any]:
         """What a snapshot says of the baselines."""
@@ -137,6 +144,7 @@ class Models(Struct):
             "shadows": shadows,
             "expected": self.expected,
             "online_risk": self.online_risk,
+            "derived": self.derived.state(),
         }
 
     def restore(self, state: Mapping[str, Any], stream: Stream, segments: Mapping[str, bytes]) -> None:
@@ -158,17 +166,24 @@ class Models(Struct):
             self.baseline, self.artifact = champion.baseline, champion.artifact
         self.thresholds, self.past = thresholds, state["past"]
         self.expected, self.online_risk = state["expected"], state["online_risk"]
+        self.derived = Derived(stream.features)
+        self.derived.restore(state["derived"], segments)
 
-    def ready(self, extractor: FeatureExtractor, events: Sequence[Event]) -> Iterator[Ready | RecordError]:
+    def ready(
+        self, extractor: FeatureExtractor, events: Sequence[Event], derive: Derive | None = None
+    ) -> Iterator[Ready | RecordError]:
         """Rows, the online model's inputs and the baseline's scores of a batch, or why an event has none."""
         online, baseline = self.online, self.baseline
         if isinstance(online, GivenScore) or isinstance(baseline, GivenScore):
-            return self._ready_given(extractor, events)
+            return self._ready_given(extractor, events, derive)
         try:
             rows = [extractor.row(event.fields) for event in events]
         except RecordError:
             # Some event is at fault, which is rare: the careful way finds out which.
-            return self._ready_given(extractor, events)
+            return self._ready_given(extractor, events, derive)
+        if derive is not None:
+            for index, row in enumerate(rows):
+                derive(index, row)
         scores, shadows = self._score(extractor, rows)
         return zip(
             extractor.logged(rows), extractor.inputs(rows), repeat(None), scores or repeat(None), shadows, strict=False
@@ -195,7 +210,9 @@ class Models(Struct):
             for of_row in each
         ]
 
-    def _ready_given(self, extractor: FeatureExtractor, events: Sequence[Event]) -> Iterator[Ready | RecordError]:
+    def _ready_given(
+        self, extractor: FeatureExtractor, events: Sequence[Event], derive: Derive | None
+    ) -> Iterator[Ready | RecordError]:
         online, baseline = self.online, self.baseline
         given_online: list[Score] = []
         given_baseline: list[Score] = []
@@ -209,6 +226,8 @@ class Models(Struct):
             except RecordError as error:
                 faults[index] = error
                 continue
+            if derive is not None:
+                derive(index, row)
             rows.append(row)
             given_online.append(o)
             given_baseline.append(b)

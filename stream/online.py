@@ -37,12 +37,12 @@ def logistic(stream: Stream) -> base.Estimator:
         model: base.Estimator = linear_model.SoftmaxRegression(rate)
     else:
         model = linear_model.LogisticRegression(rate, intercept_lr=0.1)
-    return ScaleNumbers(stream.features.numeric) | model if stream.features.numeric else model
+    return ScaleNumbers(stream.features.numbers) | model if stream.features.numbers else model
 
 
 def half_space_trees(stream: Stream) -> base.Estimator:
     """Ten half-space trees of height 8 over the numeric columns (Tan, Ting and Liu 2011)."""
-    columns = stream.features.numeric
+    columns = stream.features.numbers
     return ScaleToUnit(columns) | anomaly.HalfSpaceTrees(n_trees=10, height=8, window_size=250, seed=stream.seed)
 
 

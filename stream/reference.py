@@ -43,7 +43,7 @@ class Reference(Struct, frozen=True):
     Histograms are by column; ``text`` stands for the characters of all text fields joined.
     ``categories`` has "" for all that are not named. A histogram's first and last edge are the least and the greatest
     value. ``vocabulary``: None without texts. ``wander``: of each column and, as "", of the score. Cards from before
-    they were there have neither.
+    they were there have neither. ``derived`` columns are no fields: whatever they do, no field is broken.
     """
 
     rows: int
@@ -53,6 +53,7 @@ class Reference(Struct, frozen=True):
     missing: dict[str, int]
     vocabulary: Vocabulary | None = None
     wander: dict[str, Wander] = {}
+    derived: list[str] = []
 
 
 class Expected(Struct, frozen=True):

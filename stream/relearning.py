@@ -112,7 +112,7 @@ class Relearning:
         # A column that is not in the log is not missing in its events: nothing is learned about it. A text is empty.
         gone = [column for column in stream.features.unlogged if column not in stream.features.text]
         features = stream.features.without(gone)
-        self._task = ScoringTask(name, replace(stream, labels=at_once, features=features), models)
+        self._task = ScoringTask(name, replace(stream, labels=at_once, features=features), models, logged=True)
         self.learned = 0
         self.left_out: dict[str, int] = {}
 

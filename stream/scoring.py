@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from stream.answers import Answers
-from stream.config import Serving, Stream
+from stream.config import Serving, Stream, dump, undump
 from stream.digest import digest
 from stream.drift.requests import Requests
 from stream.entry import IMPLIED, Entry
@@ -24,7 +24,8 @@ from stream.features import FeatureExtractor, Row
 from stream.fitness import MadeFor, unlike
 from stream.labels import LabelJoin
 from stream.late import Lates
-from stream.models import Models, Ready, Thresholds
+from stream.models import Derive, Models, Ready, Thresholds
+from stream.parts import parts
 from stream.prequential import Scored
 from stream.profile import Profile
 from stream.profiling import Profiling
@@ -49,7 +50,7 @@ from stream.snapshot import Snapshot
 from stream.tally import Tally
 from stream.totals import InputCounts, ScoringTotals
 
-SCHEMA = 7
+SCHEMA = 8
 
 SAID_EVERY = 1_000
 """Events after which the models' references are said again: a monitor may have begun meanwhile."""
@@ -68,13 +69,14 @@ class ScoringTask:
     each of its profiles how many of its labelled records came first.
     """
 
-    def __init__(self, name: str, stream: Stream, models: Models, partition: int = 0) -> None:
+    def __init__(self, name: str, stream: Stream, models: Models, partition: int = 0, *, logged: bool = False) -> None:
         self.name = name
         self.stream = stream
         self.models = models
         self.classes = {name: index for index, name in enumerate(stream.classes)}
         self._labels = {**self.classes, **{k: self.classes[v] for k, v in stream.labels.values.items()}}
-        self._extractor = FeatureExtractor(stream.features)
+        self._logged = logged
+        self._extractor = FeatureExtractor(stream.features, logged=logged)
         self._answers = Answers(stream, partition)
         labels = stream.labels
         self._requests = Requests(labels.request_share, disagreements=labels.request_disagreements, seed=stream.seed)
@@ -101,8 +103,45 @@ class ScoringTask:
         """
         out = Outputs([], [], [], [])
         self.before = []
-        ready = self.models.ready(self._extractor, [record for record in batch if type(record) is Event])
         self.tally.skips.fed(len(batch))
+        derived = self.models.derived
+        if derived:
+            for part, clock, times in parts(batch, self.clock, derived):
+                if clock > self.clock:
+                    self._advance(clock, out)
+                derived.advance(clock)
+                self._feed(part, len(batch), self._derive(part, times), out)
+        else:
+            self._feed(batch, len(batch), None, out)
+        # What stays in the room is put to rest: earlier batches' events are already.
+        for entry in self.join.newest(len(out.predictions)):
+            entry.pack()
+        self.lates.forget(self.join)
+        self.counted = self.tally.labelled(out.labelled, self.classes, self.stream.kind)
+        return out
+
+    def _derive(self, batch: Sequence[Input], times: Sequence[float]) -> Derive:
+        """What puts derived columns into the rows of a batch's events, which go by these times."""
+        events = [record.event_id for record in batch if type(record) is Event]
+        derived = self.models.derived
+        seen: set[str] = set()
+
+        def derive(index: int, row: Row) -> None:
+            event_id = events[index]
+            if event_id in seen or self.join.known(event_id) is not None:
+                derived.skip(row)
+            elif self._logged:
+                derived.count(row, times[index])
+            else:
+                derived.add(row, times[index])
+            seen.add(event_id)
+
+        return derive
+
+    def _feed(self, batch: Sequence[Input], inputs: int, derive: Derive | None, out: Outputs) -> None:
+        """Take a part of a batch of so many inputs."""
+        events = [record for record in batch if type(record) is Event]
+        ready = self.models.ready(self._extractor, events, derive)
         for record in batch:
             kind = type(record)
             if kind is Event:
@@ -116,15 +155,9 @@ class ScoringTask:
             elif kind is Undecodable or kind is Skip:
                 self._on_unusable(record, out)  # type: ignore[arg-type] # as above
             elif kind is Swap:
-                self._on_swap(record, len(batch), out)  # type: ignore[arg-type] # as above
+                self._on_swap(record, inputs, out)  # type: ignore[arg-type] # as above
             else:
                 raise TypeError(f"a scorer takes no {kind.__name__}: it is a monitor's")
-        # What stays in the room is put to rest: earlier batches' events are already.
-        for entry in self.join.newest(len(out.predictions)):
-            entry.pack()
-        self.lates.forget(self.join)
-        self.counted = self.tally.labelled(out.labelled, self.classes, self.stream.kind)
-        return out
 
     def _disagree(self, online: Score, baseline: Score) -> bool:
         """Whether the models do."""
@@ -285,6 +318,9 @@ class ScoringTask:
             self.blend.update(prediction.online, prediction.baseline, entry.label)
         if not self._unsupervised:
             self.models.online.learn(entry.unpacked(), entry.label)
+        if self.models.derived and entry.row is not None:
+            came = entry.label_time if entry.state == IMPLIED else self.clock
+            self.models.derived.label(entry.row, came, positive=entry.label == 1)
         entry.x = entry.packed = None
 
     def _advance(self, time: float, out: Outputs) -> None:
@@ -359,7 +395,7 @@ class ScoringTask:
         """
         join = self.join.snapshot()
         body = pickle.dumps(self._state() | {"join": join.body}, protocol=5)
-        made_for = partial(msgspec.json.encode, MadeFor.of(self.stream))
+        made_for = partial(dump, MadeFor.of(self.stream))
         return Snapshot(body, {MADE_FOR: made_for, **self.models.segments(), **join.segments, **self.lates.segments()})
 
     def restore(self, body: bytes, segments: Mapping[str, bytes]) -> None:
@@ -372,7 +408,7 @@ class ScoringTask:
             raise StateError(f"the state has schema {state['schema']}, this version reads {SCHEMA}")
         if MADE_FOR not in segments:
             raise StateError(f"the snapshot names a segment that is not there: {MADE_FOR}")
-        made = msgspec.json.decode(segments[MADE_FOR], type=MadeFor)
+        made = undump(segments[MADE_FOR], MadeFor)
         other = unlike(made, self.stream)
         if other:
             raise StateError(f"the state was made under other settings: {other}")
@@ -388,7 +424,8 @@ class ScoringTask:
 
     def digest(self) -> str:
         """The canonical digest of the state."""
-        return digest(self._state() | {"join": self.join.digest(), "late": self.lates.digest()})
+        derived = self.models.derived.contents()
+        return digest(self._state() | {"derived": derived, "join": self.join.digest(), "late": self.lates.digest()})
 
     def _state(self) -> dict[str, Any]:
         """What a snapshot holds beside the waiting room; its parts go on changing with the task."""

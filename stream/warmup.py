@@ -1,6 +1,7 @@
 """The warm-up: labelled rows from before the stream begins; they fit the baseline and pre-train the online model."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ from msgspec import Struct
 from stream import baseline as batch
 from stream.baseline import Baseline
 from stream.config import Stream
+from stream.derived import Derived
 from stream.digest import digest
 from stream.errors import RecordError, SettingError, TrainingError
 from stream.factories import guarded, make_baseline, make_online
@@ -27,13 +29,19 @@ from stream.validation import baseline_scores, expected, online_risk
 class WarmUp(Struct):
     """Models made ready on a warm-up.
 
-    ``stream`` has its classes filled in. ``unused`` counts warm-up rows left out, by the reason.
+    ``stream`` has its classes filled in. ``taken`` are the rows that were used: which of those given each is, its row
+    and the index of its class, -1 without a label. ``unused`` counts those left out, by the reason.
     """
 
     stream: Stream
     models: Models
-    used: int
+    taken: list[tuple[int, Row, int]]
     unused: dict[str, int]
+
+    @property
+    def used(self) -> int:
+        """How many rows were used."""
+        return len(self.taken)
 
     @property
     def artifact(self) -> bytes:
@@ -41,16 +49,27 @@ class WarmUp(Struct):
         return self.models.artifact
 
 
-def warm_up(key: str, stream: Stream, rows: Sequence[tuple[dict[str, Any], str | None]]) -> WarmUp:
+def warm_up(
+    key: str,
+    stream: Stream,
+    rows: Sequence[tuple[dict[str, Any], str | None]],
+    times: Sequence[tuple[float, float]] = (),
+) -> WarmUp:
     """Fit the baseline and pre-train the online model on (fields, label) rows, in order.
 
-    ``key`` is where the stream's settings stand, for errors. Without rows the online model starts from nothing, and
+    ``times``: when each row's event was, and when its label came; what is derived of them is needed for. ``key`` is
+    where the stream's settings stand, for errors. Without rows the online model starts from nothing, and
     there is no baseline. Raises SettingError for a model or class that does not fit, TrainingError for rows that
     cannot be trained on.
     """
     stream = name_classes(key, stream, [label for _, label in rows if label is not None])
     extractor = FeatureExtractor(stream.features)
-    usable, labels, fields, unused = _usable(stream, extractor, rows)
+    taken, unused = _usable(stream, extractor, rows)
+    usable, labels = [row for _, row, _ in taken], [label for _, _, label in taken]
+    derived = Derived(stream.features)
+    if derived:
+        derive(derived, taken, times)
+    fields = [rows[at][0] for at, _, _ in taken]
     if rows and not usable:
         worst = max(unused, key=lambda reason: unused[reason])
         raise TrainingError(f"none of the {len(rows)} warm-up rows can be used; the most frequent reason: {worst}")
@@ -73,7 +92,7 @@ def warm_up(key: str, stream: Stream, rows: Sequence[tuple[dict[str, Any], str |
         with guarded(f"the baseline {stream.baseline}"):
             rows_seen = usable if stream.kind == "anomaly" else usable[:8]
             alerts[1].extend(frozen.score(extractor.frame(rows_seen)))
-    models = Models(learner, name, frozen, artifact=artifact, online_risk=risk)
+    models = Models(learner, name, frozen, artifact=artifact, online_risk=risk, derived=derived)
     if stream.kind == "anomaly":
         for side, model in enumerate((learner, frozen)):
             if isinstance(model, GivenScore):
@@ -82,20 +101,30 @@ def warm_up(key: str, stream: Stream, rows: Sequence[tuple[dict[str, Any], str |
     if frozen is not None and usable:
         scores = alerts[1] if stream.kind == "anomaly" else _given(frozen, fields)
         models.expected = _expected(key, stream, extractor.frame(usable), labels, list(scores))
-    return WarmUp(stream, models, len(usable), unused)
+    return WarmUp(stream, models, taken, unused)
+
+
+def derive(derived: Derived, rows: Iterable[tuple[int, Row, int]], times: Sequence[tuple[float, float]]) -> None:
+    """Put the derived columns into rows, of which each says where its times are, and the index of its class."""
+    clock = -math.inf
+    for at, row, label in rows:
+        time, came = times[at]
+        clock = max(clock, time)
+        derived.advance(clock)
+        derived.add(row, time)
+        if label >= 0:
+            derived.label(row, came, positive=label == 1)
 
 
 def _usable(
     stream: Stream, extractor: FeatureExtractor, rows: Sequence[tuple[dict[str, Any], str | None]]
-) -> tuple[list[Row], list[int], list[dict[str, Any]], dict[str, int]]:
-    """The rows that can be trained on, their class indices and fields, and how many cannot, by the reason."""
+) -> tuple[list[tuple[int, Row, int]], dict[str, int]]:
+    """The rows that can be trained on, as WarmUp has them, and how many cannot, by the reason."""
     known = {name: index for index, name in enumerate(stream.classes)}
     known.update({written: known[meant] for written, meant in stream.labels.values.items()})
-    usable: list[Row] = []
-    labels: list[int] = []
-    taken: list[dict[str, Any]] = []
+    taken: list[tuple[int, Row, int]] = []
     unused: dict[str, int] = {}
-    for fields, label in rows:
+    for at, (fields, label) in enumerate(rows):
         try:
             row = extractor.row(fields)
         except RecordError as error:
@@ -103,17 +132,13 @@ def _usable(
             continue
         if stream.kind == "anomaly" and label is None:
             # Nothing learns from the labels of an anomaly stream: rows without one serve as well.
-            usable.append(row)
-            labels.append(-1)
-            taken.append(fields)
+            taken.append((at, row, -1))
             continue
         if label not in known:
             _count(unused, "no label" if label is None else f"label {label[:80]!r} is none of {stream.classes}")
             continue
-        usable.append(row)
-        labels.append(known[label])
-        taken.append(fields)
-    return usable, labels, taken, unused
+        taken.append((at, row, known[label]))
+    return taken, unused
 
 
 def _expected(key: str, stream: Stream, frame: Any, labels: list[int], scores: list[Score]) -> Expected:

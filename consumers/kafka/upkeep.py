@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from typing import Any, Literal, NamedTuple, Protocol, Self, TypeVar
 
-import msgspec
 import structlog
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
@@ -25,7 +24,7 @@ from consumers.kafka.state import Manifest, StateKeys
 from consumers.restoring import feed_again, restored
 from consumers.transport import Task
 from stream.broker import Kafka
-from stream.config import Stream
+from stream.config import Stream, undump
 from stream.errors import StateError
 from stream.fitness import MadeFor
 from stream.scoring import MADE_FOR
@@ -131,7 +130,7 @@ class Upkeep:
                 log.warning("baseline refused", task=recoverer.keys.place, reason=str(error))
                 continue
             for name in reversed(names):  # the champion's is behind its shadows
-                made_for = msgspec.json.decode(found[MADE_FOR], type=MadeFor) if MADE_FOR in found else None
+                made_for = undump(found[MADE_FOR], MadeFor) if MADE_FOR in found else None
                 return OldBaseline(name.removeprefix(BASELINE), found[name], made_for)
         return None
 

@@ -22,7 +22,7 @@ from consumers.registry.place import place_of
 from consumers.registry.registered import Registered, read_tags, tags_of
 from consumers.restoring import said
 from stream.baseline import Baseline, load
-from stream.config import TOPIC, Stream
+from stream.config import TOPIC, Stream, dump, undump
 from stream.errors import Refused, RegistryError, SettingError
 from stream.fitness import unfit
 from stream.registry import Registry as Settings
@@ -128,10 +128,11 @@ class Registry:
         """A version's model card; raises Refused where it is damaged or cannot be read by this code."""
         data = self._file(registered, CARD, registered.card_sha256)
         try:
-            return msgspec.json.decode(data, type=Card)
+            card: Card = undump(data, Card)
         except msgspec.MsgspecError as error:
             why = f"the card of {registered.name} cannot be read by this code ({error}): train it anew"
             raise self._refused(why) from error
+        return card
 
     def load(self, registered: Registered, stream: Stream) -> Loaded:
         """A version, ready to score a stream with these settings; raises Refused with the reason where it cannot."""
@@ -169,7 +170,7 @@ class Registry:
         2. the files, and each of them read back
         3. the version with its tags
         """
-        files = {ARTIFACT: artifact, CARD: msgspec.json.format(msgspec.json.encode(card))}
+        files = {ARTIFACT: artifact, CARD: msgspec.json.format(dump(card))}
         sums = [hashlib.sha256(data).hexdigest() for data in files.values()]
         if page is not None:
             files[PAGE] = page.encode()

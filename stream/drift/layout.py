@@ -133,6 +133,8 @@ def of_inputs(reference: Reference) -> Layout:
         length = name == TEXT
         # A text that is longer than any before is no broken field.
         usual = (missing[name] / rows if name in missing else None, None if length else 0.0)
+        if name in reference.derived:
+            usual = (None, None)
         kind: Kind = "length" if length else "number"
         columns.append(Column(name, kind, histogram.counts, histogram=histogram, usual=usual, wander=wander.get(name)))
     for name, counts in reference.categories.items():

@@ -41,7 +41,7 @@ class Profiler:
         self._texts = logged.text if TEXT in reference.histograms else []
         self._joints = len(self._texts) - 1
         self._seen = _map(reference.vocabulary) if reference.vocabulary is not None else None
-        self._names = [name for name in logged.numeric if name in reference.histograms]
+        self._names = [name for name in logged.numbers if name in reference.histograms]
         self._categories = {
             name: {category: at for at, category in enumerate(known for known in reference.categories[name] if known)}
             for name in (*logged.categorical, *logged.onehot)

@@ -85,12 +85,12 @@ class Slices:
     def __init__(self, features: Features, histograms: Mapping[str, Histogram] | None = None) -> None:
         logged = features.logged
         self._texts = logged.text
-        self._names = [*logged.numeric, *logged.categorical, *logged.onehot]
-        self._numbers = len(logged.numeric)
+        self._names = [*logged.numbers, *logged.categorical, *logged.onehot]
+        self._numbers = len(logged.numbers)
         self._categories = len(self._names) - self._numbers
         self._row = itemgetter(*self._names) if len(self._names) > 1 else None
         self.columns = [*self._names, *([TEXT] if self._texts else [])]
-        ranged = [*logged.numeric, *([TEXT] if self._texts else [])]
+        ranged = [*logged.numbers, *([TEXT] if self._texts else [])]
         self._edges: list[list[float]] | None = None
         if histograms is not None or not ranged:
             known = histograms or {}

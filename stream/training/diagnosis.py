@@ -85,7 +85,7 @@ def leaks(features: Features, frame: pd.DataFrame, labels: Array, asked: pd.Data
     if not trivial:
         return []
     found = []
-    for name in (*features.numeric, *features.categorical, *features.onehot):
+    for name in (*features.numbers, *features.categorical, *features.onehot):
         both = codes(pd.concat([frame[[name]], asked[[name]]]), features, [name])
         stump = DecisionTreeClassifier(max_leaf_nodes=8, random_state=0).fit(both[: len(frame)], labels)
         wrong = min(trivial, int((stump.predict(both[len(frame) :]) != answers).sum()))

@@ -41,7 +41,7 @@ def numbers(candidate: Candidate, features: Features, keep: list[str]) -> Column
         )
         steps += [("text", words, TEXT)] if candidate.text in ("words", "both") else []
         steps += [("chars", chars, TEXT)] if candidate.text in ("chars", "both") else []
-    numeric = [name for name in features.numeric if name in keep]
+    numeric = [name for name in features.numbers if name in keep]
     categories = [name for name in (*features.categorical, *features.onehot) if name in keep]
     boosted = candidate.family == "gradient-boosting" and not features.text
     if numeric:
@@ -84,7 +84,7 @@ def learner(
     elif candidate.family == "random-forest":
         model = RandomForestClassifier(n_estimators=100, random_state=seed, **settings)
     else:
-        kept = [name for name in features.numeric if name in keep]
+        kept = [name for name in features.numbers if name in keep]
         columns = [name for name in features.columns if name in keep]
         marks = None if features.text else np.array([False] * len(kept) + [True] * (len(columns) - len(kept)))
         model = HistGradientBoostingClassifier(

@@ -74,13 +74,13 @@ def _texts(features: Features, rows: int) -> Iterator[Candidate]:
     for text, c, weight in product(words, (0.1, 1.0, 10.0), weights):
         yield Candidate("linear-svm", text, settings=_set(C=c, class_weight=weight))
     # Chi-square takes no negative numbers, which scaled columns are.
-    selections = ["l1"] if features.numeric else [f"chi2:{max(50, rows // 2)}", f"chi2:{rows * 4}", "l1"]
+    selections = ["l1"] if features.numbers else [f"chi2:{max(50, rows // 2)}", f"chi2:{rows * 4}", "l1"]
     for text, select in product([text for text in words if text != "chars"], selections):
         yield Candidate("logistic", text, select, _set(C=10.0))
     for size in (50, 200):
         yield Candidate("logistic", "words", f"svd:{size}", _set(C=10.0))
         yield Candidate("gradient-boosting", "words", f"svd:{size}", _set(learning_rate=0.1, max_leaf_nodes=15))
-    if not (features.numeric or features.categorical or features.onehot):
+    if not (features.numbers or features.categorical or features.onehot):
         for text, alpha in product(words, (0.01, 0.1, 1.0)):
             yield Candidate("complement-nb", text, settings=_set(alpha=alpha))
 
@@ -106,8 +106,8 @@ def _tables(features: Features) -> Iterator[Candidate]:
         ):
             for keep in [0] if select == "variance" else halves:
                 yield Candidate(family, select=f"{select}:{keep}" if keep else select)
-    if len(features.numeric) > 2:
-        for size in sorted({max(1, len(features.numeric) // 4), max(2, len(features.numeric) // 2)}):
+    if len(features.numbers) > 2:
+        for size in sorted({max(1, len(features.numbers) // 4), max(2, len(features.numbers) // 2)}):
             yield Candidate("logistic", select=f"pca:{size}")
 
 

@@ -49,7 +49,7 @@ class Gathering:
         self.span = span
         self.left_out: dict[str, int] = {}
         self.outside = 0
-        self._extractor = FeatureExtractor(stream.features)
+        self._extractor = FeatureExtractor(stream.features, logged=True)
         known = {name: index for index, name in enumerate(stream.classes)}
         self._known = known | {written: known[meant] for written, meant in stream.labels.values.items()}
         self._rows: OrderedDict[str, tuple[float, Row, int]] = OrderedDict()
@@ -67,7 +67,7 @@ class Gathering:
                 self.add(record.event_id, record.time, record.features, record.label)
 
     def add(self, event_id: str, time: float, fields: dict[str, Any], label: str | None) -> None:
-        """Take an event's fields, or its features as they were logged, and its label."""
+        """Take an event's fields with its derived columns, or its features as they were logged, and its label."""
         if not abs(time) < LATEST:
             self.leave_out("its time is beyond the year 9999: is fields.time_unit right?")
             return

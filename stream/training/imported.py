@@ -23,10 +23,10 @@ IMPORTED = "imported"
 
 def needs_values(baseline: Baseline, data: Data) -> str:
     """What the baseline raises for a row whose numbers and categories are all missing; empty where it scores it."""
-    columns = [*data.features.numeric, *data.features.categorical, *data.features.onehot]
+    columns = [*data.features.numbers, *data.features.categorical, *data.features.onehot]
     row = data.frame.iloc[:1].copy()
     for name in columns:
-        row[name] = np.nan if name in data.features.numeric else pd.Series([None], dtype=object, index=row.index)
+        row[name] = np.nan if name in data.features.numbers else pd.Series([None], dtype=object, index=row.index)
     try:
         baseline.score(row)
     except ModelError as error:

@@ -45,7 +45,7 @@ def keep(candidate: Candidate, features: Features, frame: pd.DataFrame, labels: 
     frame, labels = frame.iloc[-LOOKED_AT:], labels[-LOOKED_AT:]
     if how == "mutual-information":
         table = codes(frame, features, varied)
-        discrete = np.array([name not in features.numeric for name in varied])
+        discrete = np.array([name not in features.numbers for name in varied])
         told = mutual_info_classif(table, labels, discrete_features=discrete, random_state=seed)
         best = np.argsort(-told, kind="stable")[: int(size)]
         return [varied[at] for at in sorted(best)]
@@ -84,7 +84,7 @@ def codes(frame: pd.DataFrame, features: Features, columns: list[str]) -> Array:
     made = []
     for name in columns:
         column = frame[name]
-        if name in features.numeric:
+        if name in features.numbers:
             middle = column.median()
             made.append(column.fillna(0.0 if np.isnan(middle) else middle).to_numpy(dtype=float))
         else:

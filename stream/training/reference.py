@@ -37,7 +37,7 @@ def reference(features: Features, frame: pd.DataFrame, scores: Array) -> Referen
         missing[TEXT] = int((lengths < len(features.text)).sum())  # what joins the fields is counted, too
         wanders[TEXT] = _wander(lengths, histograms[TEXT])
         seen = vocabulary(frame[TEXT].tolist())
-    for name in features.numeric:
+    for name in features.numbers:
         values = frame[name].to_numpy()
         histograms[name] = histogram(values[~np.isnan(values)])
         missing[name] = int(np.isnan(values).sum())
@@ -49,7 +49,7 @@ def reference(features: Features, frame: pd.DataFrame, scores: Array) -> Referen
         missing[name] = int(frame[name].isna().sum())
         codes = pd.Categorical(frame[name], categories=counts.index).codes.astype(int)
         wanders[name] = wander(np.minimum(codes, NAMED), min(len(counts), NAMED + 1))
-    return Reference(len(frame), histogram(scores), histograms, categories, missing, seen, wanders)
+    return Reference(len(frame), histogram(scores), histograms, categories, missing, seen, wanders, features.derived)
 
 
 def watched(made: Reference) -> Reference | None:
