@@ -64,7 +64,7 @@ def replay(
     ] = None,
     mapping: Annotated[
         list[str] | None,
-        typer.Option("--map", help="FIELD=COLUMN: which column is event_id, time, label, or a feature."),
+        typer.Option("--map", help="FIELD=COLUMN: which column is event_id, time, label, label_time, or a feature."),
     ] = None,
     ignore: Annotated[str, typer.Option(help="Columns that are no features, by commas.")] = "",
     where: Annotated[list[str] | None, typer.Option(help="COLUMN=VALUE: keep only such rows.")] = None,
@@ -163,7 +163,7 @@ def produce(
     ] = None,
     mapping: Annotated[
         list[str] | None,
-        typer.Option("--map", help="FIELD=COLUMN: which column is event_id, time, label, or a feature."),
+        typer.Option("--map", help="FIELD=COLUMN: which column is event_id, time, label, label_time, or a feature."),
     ] = None,
     where: Annotated[list[str] | None, typer.Option(help="COLUMN=VALUE: keep only such rows.")] = None,
     labels: Annotated[str | None, typer.Option(help="A file of labels: event id, time, label.")] = None,

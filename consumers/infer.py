@@ -37,7 +37,7 @@ def infer(rows: Sequence[dict[str, Any]], fields: Fields, ignore: Sequence[str])
     chosen: dict[str, list[str]] = {"text": [], "numeric": [], "categorical": []}
     left_out: dict[str, str] = {}
     for name in names:
-        if name in (fields.event_id, fields.time, fields.label, *ignore):
+        if name in (fields.event_id, fields.time, fields.label, fields.label_time, *ignore):
             continue
         present = [value for row in rows if (value := row.get(name)) is not None and value != ""]
         reason = _unreadable(present) or _useless(present)

@@ -1,8 +1,8 @@
 """The order in which a replay's events and labels reach the task, and how far it has come.
 
 A label that stands beside its event is its own record: it comes with the event, or a number of events or a length
-of time later, as it would have in life. Labels of a file of their own are merged by time, events before labels at a
-tie.
+of time later, as it would have in life, or when its row says that it came. Labels of a file of their own are merged
+by time, events before labels at a tie.
 """
 
 from collections import deque
@@ -49,8 +49,9 @@ class Delay(Struct, frozen=True):
 class SideBySide:
     """Events with their labels in the same rows.
 
-    ``rows`` begins the rows anew; those before ``first`` were used up by the warm-up. After the last row comes a tick,
-    late enough that every label has matured.
+    ``rows`` begins the rows anew; those before ``first`` were used up by the warm-up. Where the decoder's fields name
+    a ``label_time``, labels come at these times, and ``delay`` is none. After the last row comes a tick, late enough
+    that every label has matured.
     """
 
     def __init__(
@@ -71,6 +72,8 @@ class SideBySide:
 
     def inputs(self) -> Iterator[Input]:
         """Yields; ``position`` counts an input as fed from the moment it is yielded."""
+        if self._decoder.fields.label_time:
+            return self._by_time(None)
         if self._delay == Delay():
             return self._at_once()
         return self._by_count(self._delay.events) if self._delay.seconds is None else self._by_time(self._delay.seconds)
@@ -105,21 +108,27 @@ class SideBySide:
             self.position = Position(rows, rows, ended=True)
             yield Tick(latest + self._maturity + PAST)
 
-    def _by_time(self, delay: float) -> Iterator[Input]:
-        """Each label so long after its event, in the order in which they are due.
+    def _by_time(self, delay: float | None) -> Iterator[Input]:
+        """Each label so long after its event, or at its row's own time for it, in the order in which they are due.
 
         Times need not be in order, so that no row tells which labels are out: the walk always begins behind the
         warm-up, and what was fed before the start is gone through in silence. ``Position.labels`` counts labels here.
+        A label older than its event comes right before it; one whose time cannot be read, as if it came with it.
         """
         start = self.position
-        waiting: list[tuple[float, int, Label]] = []
-        latest = 0.0
+        waiting: list[tuple[float, int, Label | Undecodable]] = []
+        latest = last = 0.0
         rows = released = self._first
         for index, row in enumerate(islice(self._rows(), self._first, None), start=self._first):
             rows = index + 1
             event = _event(row, self._decoder, index)
             now = event.time if isinstance(event, Event) and not event.ahead else latest
             latest = max(latest, now)
+            coming = self._label(event, now, delay)
+            if coming is not None:
+                due, label = coming
+                last = last if due > self._decoder.latest else max(last, due)
+                heappush(waiting, (due, index, label))
             # Labels due before this event come first; those due at its very time after it.
             while waiting and waiting[0][0] < now:
                 label = heappop(waiting)[2]
@@ -130,10 +139,6 @@ class SideBySide:
             if index >= start.events:
                 self.position = Position(rows, released)
                 yield event
-            label_text = self._decoder.label_of(event.fields) if isinstance(event, Event) else None
-            if label_text is not None and isinstance(event, Event):
-                due = now + delay  # of an event ahead of its time, too: its delay runs from a time that is believed
-                heappush(waiting, (due, index, Label(event.event_id, due, label_text, index, raw=event.raw)))
         while waiting:
             label = heappop(waiting)[2]
             released += 1
@@ -142,7 +147,23 @@ class SideBySide:
                 yield label
         if not start.ended:
             self.position = Position(rows, released, ended=True)
-            yield Tick(latest + delay + self._maturity + PAST)
+            yield Tick(max(latest + (delay or 0.0), last) + self._maturity + PAST)
+
+    def _label(
+        self, event: Event | Undecodable, now: float, delay: float | None
+    ) -> tuple[float, Label | Undecodable] | None:
+        """The label in an event's row and when it is due."""
+        text = self._decoder.label_of(event.fields) if isinstance(event, Event) else None
+        if text is None or isinstance(event, Undecodable):
+            return None
+        if delay is not None:
+            due = now + delay  # of an event ahead of its time, too: its delay runs from a time that is believed
+            return due, Label(event.event_id, due, text, event.offset, raw=event.raw)
+        try:
+            due = self._decoder.label_time_of(event.fields)
+        except RecordError as error:
+            return now, _undecodable("labels", error, event.raw, event.offset)
+        return due, Label(event.event_id, due, text, event.offset, due > self._decoder.latest, event.raw)
 
     def _at_once(self) -> Iterator[Input]:
         """The same for labels without delay: the most frequent case, and one that needs no queue."""

@@ -1,7 +1,7 @@
 """What is sent to a stream's topics for each row of a source.
 
-An event is its row under the stream's names, never with its label; what has no id is numbered as a replay numbers it,
-and what has no time gets the moment at which it is sent. Bytes that can stay as they are do.
+An event is its row under the stream's names, never with its label or when that came; what has no id is numbered as
+a replay numbers it, and what has no time gets the moment at which it is sent. Bytes that can stay as they are do.
 """
 
 import math
@@ -73,6 +73,7 @@ class Writer:
             return row
         form = self.form
         names = form.fields
+        hidden = (names.label, names.label_time)
         named = form.under_own_names(fields) if form.renamed else dict(fields)
         same = not form.renamed
         if form.numbered:
@@ -83,7 +84,12 @@ class Writer:
             now = self.clock()
             named[names.time] = now * 1000 if names.time_unit == "ms" else now
             same = False
-        if same and names.label not in named and (form.own or self._json(fields, raw)):
+        if (
+            same
+            and names.label not in named
+            and names.label_time not in named
+            and (form.own or self._json(fields, raw))
+        ):
             return named, raw
         if form.own:
             wanted = "has no id" if form.numbered else "has its label in it, or columns to rename"
@@ -91,7 +97,7 @@ class Writer:
                 f"{self.source}: row {index} {wanted}, and what a decoder reads cannot be written anew: "
                 "name a file whose records can be sent as they are, and --labels for their labels"
             )
-        return named, self._encoded(index, {name: value for name, value in named.items() if name != names.label})
+        return named, self._encoded(index, {name: value for name, value in named.items() if name not in hidden})
 
     def label(self, index: int, row: Row) -> Row:
         """The row of a file of labels."""

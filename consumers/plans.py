@@ -1,6 +1,6 @@
 """What to replay and how: the plan, and how it is read from the words of ``rotwatch replay``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -10,7 +10,7 @@ from msgspec import Struct
 from consumers.order import Delay
 from consumers.settings import find_stream
 from consumers.sources import Source, open_source
-from stream.config import Features, Registry, Settings, Stream
+from stream.config import Features, Fields, Registry, Settings, Stream
 from stream.config import Worker as WorkerSettings
 from stream.duration import DURATION_FORM, Duration
 from stream.errors import SettingError
@@ -22,7 +22,7 @@ REGISTERED = "registry:"
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
-FIELDS = ("event_id", "time", "label")
+FIELDS = ("event_id", "time", "label", "label_time")
 
 
 class Plan(Struct):
@@ -84,19 +84,22 @@ def make(
     chosen = find_stream(settings, stream) if stream else None
     decoder = find("decoder", chosen.decoder, {}) if chosen is not None and chosen.decoder else None
     fields = {name: column for name, column in mapping.items() if name in FIELDS}
-    renamed = {name: column for name, column in mapping.items() if name not in FIELDS}
+    columns = {name: column for name, column in mapping.items() if name not in FIELDS}
     if chosen is not None:
         given = {name: spec for name, spec in models.items() if spec and not spec.startswith(REGISTERED)}
         if given.get("baseline") == "none":
             given["serving"] = "online"
-        chosen = msgspec.structs.replace(chosen, features=_renamed(chosen, renamed), **given)
-    elif renamed:
-        raise SettingError("--map", next(iter(renamed)), f"one of {', '.join(FIELDS)}, unless --stream names a stream")
+        chosen = msgspec.structs.replace(chosen, features=_features(chosen, columns), **given)
+    elif columns:
+        raise SettingError("--map", next(iter(columns)), f"one of {', '.join(FIELDS)}, unless --stream names a stream")
     elif any(models.values()):
         raise SettingError("--stream", None, "a stream's name, where --baseline or --online is given")
     delay = _delay(label_delay)
+    own = "left out with --labels: there each label has its own time"
     if labels and delay != Delay():
-        raise SettingError("--label-delay", label_delay, "left out with --labels: there each label has its own time")
+        raise SettingError("--label-delay", label_delay, own)
+    if labels and fields.get("label_time"):
+        raise SettingError("--map label_time", fields["label_time"], own)
     return Plan(
         name=stream or "replay",
         source=open_source(source, input_format, decoder),
@@ -115,6 +118,43 @@ def make(
         registry=settings.registry,
         worker=settings.worker,
     )
+
+
+def named(fields: Fields, mapping: Mapping[str, str]) -> Fields:
+    """A stream's names of fields, with one for the label's time where only the mapping knows of such a column."""
+    if mapping.get("label_time") and not fields.label_time:
+        return msgspec.structs.replace(fields, label_time="label_time")
+    return fields
+
+
+def renamed(fields: Fields, mapping: Mapping[str, str]) -> dict[str, str]:
+    """The mapping's columns by the stream's own names of them.
+
+    >>> renamed(Fields(event_id="id"), {"event_id": "number", "body": "text"})
+    {'id': 'number', 'body': 'text'}
+    """
+    names = named(fields, mapping)
+    return {getattr(names, name) if name in FIELDS else name: column for name, column in mapping.items()}
+
+
+def timed(plan: Plan, fields: Fields, columns: Collection[str]) -> Fields:
+    """The names of fields, with one for the label's time only where the rows say it and their labels count.
+
+    Raises SettingError where that does not go together with what else is asked for.
+    """
+    if plan.labels is not None or fields.label_time not in columns:
+        return msgspec.structs.replace(fields, label_time="")
+    if plan.delay != Delay():
+        given = plan.delay.events if plan.delay.seconds is None else plan.delay.seconds
+        wanted = (
+            f"left out where the rows say when their labels came, in {fields.label_time!r} (or leave that out: "
+            "--map label_time=)"
+        )
+        raise SettingError("--label-delay", given, wanted)
+    if fields.time not in columns:
+        wanted = f"left out, as the rows have no time column {fields.time!r} (name one: --map time=)"
+        raise SettingError("--map label_time", fields.label_time, wanted)
+    return fields
 
 
 def pairs(option: str, words: Sequence[str]) -> dict[str, str]:
@@ -140,7 +180,7 @@ def _registered(spec: str) -> str:
     return which
 
 
-def _renamed(stream: Stream, renamed: dict[str, str]) -> Features:
+def _features(stream: Stream, renamed: dict[str, str]) -> Features:
     """The stream's features with columns that go by another name in this input."""
     features = stream.features
     there = list(dict.fromkeys([*features.given, *features.keys]))

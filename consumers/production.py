@@ -14,7 +14,7 @@ from msgspec import Struct
 from consumers.lines import Row
 from consumers.order import Delay, Order, Position, SideBySide, TwoFiles
 from consumers.outgoing import Clock, Format, Writer
-from consumers.plans import FIELDS, Plan
+from consumers.plans import Plan, named, renamed, timed
 from consumers.start import LOOK_AT, Rows
 from stream.config import Stream, topic
 from stream.decoding import RecordDecoder
@@ -84,14 +84,14 @@ class Production:
         self.labels = labels
         self._now = now
         self.rows = Rows(plan.source, plan.where, plan.limit)
-        names = stream.fields
-        renamed = {getattr(names, name) if name in FIELDS else name: column for name, column in plan.mapped.items()}
-        form = Format(names, renamed, own=bool(stream.decoder))
+        names = named(stream.fields, plan.mapped)
+        form = Format(names, renamed(names, plan.mapped), own=bool(stream.decoder))
         tables = self._look()
         columns = {name for row in tables for name in form.under_own_names(row)}
         numbered = names.event_id not in columns
-        self.form = form = Format(names, renamed, numbered, own=form.own)
+        self.form = form = Format(names, form.renamed, numbered, own=form.own)
         self._check(tables, columns)
+        self._fields = timed(plan, names, columns)
         clock = Clock(now)
         self.writer = Writer(plan.source.name, form, clock)
         self.label_writer = None if plan.labels is None else Writer(plan.labels.name, form, clock)
@@ -131,7 +131,7 @@ class Production:
 
     def _order(self, before_each: Callable[[], None]) -> Order:
         stream, plan, skip = self.stream, self.plan, self.skip
-        decoder = RecordDecoder(stream.fields, self._now(), stream.max_ahead)
+        decoder = RecordDecoder(self._fields, self._now(), stream.max_ahead)
 
         def events() -> Iterator[Row]:
             for index, row in enumerate(self.rows()):

@@ -25,7 +25,7 @@ from consumers.kafka.roles import MONITOR, Role
 from consumers.kafka.topics import check
 from consumers.kafka.transport import KafkaTransport
 from consumers.outgoing import Format
-from consumers.plans import FIELDS, Plan
+from consumers.plans import Plan, renamed
 from consumers.redaction import redaction
 from consumers.runtime import Runtime
 from consumers.seal import load_keys
@@ -178,9 +178,7 @@ def warm_models(plan: Plan, stream: Stream) -> Callable[[], Models]:
 
     def make() -> Models:
         names = stream.fields
-        form = Format(
-            names, {getattr(names, name) if name in FIELDS else name: column for name, column in plan.mapped.items()}
-        )
+        form = Format(names, renamed(names, plan.mapped))
         first = [
             fields if isinstance(fields, RecordError) else form.under_own_names(fields)
             for fields, _ in islice(Rows(plan.source, plan.where, None)(), stream.warm_up)

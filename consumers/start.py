@@ -16,7 +16,7 @@ from consumers.fingerprint import fingerprint
 from consumers.infer import infer
 from consumers.lines import Row
 from consumers.order import Order, Position, SideBySide, TwoFiles
-from consumers.plans import Plan
+from consumers.plans import Plan, timed
 from consumers.redaction import redaction
 from consumers.sources import Source
 from consumers.store import Store
@@ -80,6 +80,7 @@ class Run:
             self.left_out = {name: f"it is in none of the first {len(tables):,} rows" for name in absent}
         stream = plan.stream or self._inferred(tables)
         fields = msgspec.structs.replace(stream.fields, **plan.fields)
+        fields = timed(plan, fields, {name for row in tables for name in row})
         warm = stream.warm_up if plan.warm_up is None else plan.warm_up
         stream = msgspec.structs.replace(stream, fields=fields, warm_up=warm)
         check_stream(f"streams.{plan.name}", stream)

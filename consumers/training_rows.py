@@ -12,7 +12,7 @@ from consumers.kafka.client import connection
 from consumers.kafka.training_log import TrainingLog
 from consumers.lines import Row
 from consumers.outgoing import Format
-from consumers.plans import FIELDS, Plan
+from consumers.plans import Plan, renamed
 from consumers.redaction import redaction
 from consumers.start import LOOK_AT, Rows, check_mapped
 from stream.config import Settings, Stream
@@ -57,8 +57,7 @@ def of_file(name: str, stream: Stream, plan: Plan, span: Span) -> Gathering:
 
 def _of_events(name: str, stream: Stream, plan: Plan, rows: Rows, span: Span) -> Gathering:
     names = stream.fields
-    renamed = {getattr(names, name) if name in FIELDS else name: column for name, column in plan.mapped.items()}
-    form = Format(names, renamed)
+    form = Format(names, renamed(names, plan.mapped))
     tables = list(_tables(islice(rows(), LOOK_AT)))
     check_mapped(plan, tables)
     own = [form.under_own_names(fields) for fields in tables]

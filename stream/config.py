@@ -64,12 +64,14 @@ class Topics(Struct, frozen=True, forbid_unknown_fields=True):
 class Fields(Struct, frozen=True, forbid_unknown_fields=True):
     """Which field of the user's record is the event's id, its time and its label.
 
+    ``label_time``: in a row that brings its label along, when that label came; none where it is empty.
     ``key``: the field by which producers key records, of events and of labels alike, where that is not the event's id.
     """
 
     event_id: str = "event_id"
     time: str = "time"
     label: str = "label"
+    label_time: str = ""
     time_unit: Literal["s", "ms"] = "s"
     key: str = ""
 
@@ -310,9 +312,10 @@ def _check_features(key: str, stream: Stream) -> None:
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
         raise SettingError(f"{key}.features", twice[0], "each column in one list, once")
-    for name in (stream.fields.label, stream.fields.event_id):
+    for name in (stream.fields.label, stream.fields.label_time, stream.fields.event_id):
         if name and name in columns:
-            raise SettingError(f"{key}.features", name, "no column that is the event's id or its label")
+            wanted = "no column that is the event's id, its label or when that came"
+            raise SettingError(f"{key}.features", name, wanted)
     if stream.features.text and "text" in columns and "text" not in stream.features.text:
         raise SettingError(f"{key}.features", "text", "another name: beside text fields, text is all of them joined")
     needs = [side for side in ("online", "baseline") if not getattr(stream, side).startswith(("field:", "none"))]

@@ -49,7 +49,7 @@ class RecordDecoder:
 
     def event(self, fields: dict[str, Any], offset: int, fallback_time: float, raw: bytes | None = None) -> Event:
         """The event that the fields tell of; raises RecordError, which names the field."""
-        time, event_id = self._time(fields, fallback_time), self._id(fields, offset)
+        time, event_id = self._time(fields, self.fields.time, fallback_time), self._id(fields, offset)
         if self._redact is not None:
             fields = self._redact(fields)
         return Event(event_id, time, fields, offset, time > self.latest, raw)
@@ -59,7 +59,7 @@ class RecordDecoder:
         label = self.label_of(fields)
         if label is None:
             raise RecordError(self.fields.label, "is missing: a label record needs its label")
-        time = self._time(fields, fallback_time)
+        time = self._time(fields, self.fields.time, fallback_time)
         return Label(self._id(fields, offset), time, label, offset, time > self.latest, raw)
 
     def label_of(self, fields: dict[str, Any]) -> str | None:
@@ -82,6 +82,18 @@ class RecordDecoder:
             return str(int(value))
         return str(value)
 
+    def label_time_of(self, fields: dict[str, Any]) -> float:
+        """When the label that stands beside an event's fields came, in seconds; raises RecordError, also without one.
+
+        >>> decoder = RecordDecoder(Fields(label_time="reported", time_unit="ms"), 0.0, 0.0)
+        >>> decoder.label_time_of({"reported": 1500})
+        1.5
+        """
+        name = self.fields.label_time
+        if fields.get(name) in (None, ""):
+            raise RecordError(name, "is missing: a label needs the time at which it came")
+        return self._time(fields, name, math.inf)
+
     def _id(self, fields: dict[str, Any], offset: int) -> str:
         if self.numbered:
             return f"row-{offset}"
@@ -98,8 +110,7 @@ class RecordDecoder:
             )
         return value
 
-    def _time(self, fields: dict[str, Any], fallback: float) -> float:
-        name = self.fields.time
+    def _time(self, fields: dict[str, Any], name: str, fallback: float) -> float:
         value = fields.get(name)
         if type(value) is float or type(value) is int:
             number = value

@@ -170,6 +170,53 @@ def test_the_raw_bytes_and_the_row_number_come_along_with_every_input() -> None:
             assert record.raw == rows[record.offset][1]
 
 
+# ------------------------------------------------------------------------------------------- labels with times
+
+
+def told(event_id: str, time: float, came: Any, label: str | None = "1") -> Row:
+    fields, _ = row(event_id, time, label)
+    assert isinstance(fields, dict)
+    fields["came"] = came
+    return fields, json.dumps(fields).encode()
+
+
+def timed(rows: list[Row], start: Position | None = None, maturity: float = 0.0, first: int = 0) -> SideBySide:
+    reader = RecordDecoder(Fields(label_time="came"), received=NOW, max_ahead=3600.0)
+    return SideBySide(lambda: iter(rows), reader, Delay(), maturity, start or Position(0, 0), first)
+
+
+def test_labels_come_when_their_rows_say_events_first_at_a_tie() -> None:
+    rows = [told("a", 1.0, 7.5), told("b", 2.0, 3), told("c", 3.0, "4.5", "0"), told("d", 5.0, None, None)]
+    assert brief(timed(rows, maturity=1.0).inputs()) == "a b c b:1@3 c:0@4.5 d a:1@7.5 |8.5".split()
+
+
+def test_a_label_that_is_older_than_its_event_comes_right_before_it() -> None:
+    rows = [told("a", 1.0, 1.5), told("b", 3.0, 0.5), told("c", 4.0, 4.0)]
+    assert brief(timed(rows).inputs()) == "a b:1@0.5 a:1@1.5 b c c:1@4 |4".split()
+
+
+@pytest.mark.parametrize("came", [None, "", "noon", float("inf"), True])
+def test_a_label_whose_time_cannot_be_read_is_no_label_and_the_field_is_named(came: Any) -> None:
+    rows = [told("a", 1.0, 2.0), told("b", 1.5, came), told("c", 3.0, 4.0)]
+    records = list(timed(rows).inputs())
+    assert brief(iter(records)) == "a b ! a:1@2 c c:1@4 |4".split()
+    [dead] = [record for record in records if isinstance(record, Undecodable)]
+    assert (dead.source, dead.field, dead.offset, dead.raw) == ("labels", "came", 1, rows[1][1])
+    assert "'came'" in dead.reason
+
+
+def test_a_labels_time_past_belief_is_marked_and_moves_neither_another_label_nor_the_end() -> None:
+    rows = [told("a", 1.0, FAR), told("b", 2.0, 3.0), told("c", 4.0, 9.0)]
+    records = list(timed(rows).inputs())
+    assert brief(iter(records)) == "a b b:1@3 c c:1@9 a:1@4.07091e+09 |9".split()
+    assert [record.event_id for record in records if isinstance(record, Label) and record.ahead] == ["a"]
+
+
+def test_rows_that_the_warm_up_used_up_give_neither_event_nor_label() -> None:
+    rows = [told("a", 1.0, 9.0), told("b", 2.0, 3.0), told("c", 4.0, 4.5)]
+    assert brief(timed(rows, Position(1, 1), first=1).inputs()) == "b b:1@3 c c:1@4.5 |4.5".split()
+
+
 # ------------------------------------------------------------------------------------------- labels of their own
 
 
@@ -252,6 +299,23 @@ def test_an_order_side_by_side_goes_on_from_every_position_with_exactly_the_rest
     rows = rows_of(drawn, ordered=ordered)
     warm = min(warm, len(rows))
     check_every_cut(lambda start: beside(rows, delay, start, maturity=2.0, first=warm), Position(warm, warm))
+
+
+moments = st.one_of(times, st.just(None), st.just("noon"))
+told_rows = st.lists(st.one_of(st.tuples(times, labels_beside, moments), st.none()), max_size=9)
+
+
+@settings(max_examples=400, deadline=None)
+@given(drawn=told_rows, warm=st.integers(0, 3))
+def test_an_order_by_the_labels_own_times_goes_on_from_every_position_with_exactly_the_rest(
+    drawn: list[Any], warm: int
+) -> None:
+    rows = [
+        broken(f"junk {index}".encode()) if part is None else told(f"e{index}", part[0], part[2], part[1])
+        for index, part in enumerate(drawn)
+    ]
+    warm = min(warm, len(rows))
+    check_every_cut(lambda start: timed(rows, start, maturity=2.0, first=warm), Position(warm, warm))
 
 
 @settings(max_examples=400, deadline=None)

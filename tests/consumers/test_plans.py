@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from consumers.order import Delay
-from consumers.plans import Plan, make, pairs
+from consumers.plans import Plan, make, pairs, timed
 from consumers.settings import load
+from stream.config import Fields
 from stream.errors import SettingError
 
 
@@ -53,6 +54,7 @@ def test_a_speed_is_a_multiple(plan, word, speed):
         ({"speed": "x0"}, "--speed"),
         ({"speed": "xinf"}, "--speed"),
         ({"speed": "100"}, "--speed"),
+        ({"stream": "spam", "labels": "Phishing", "mapping": {"label_time": "came"}}, "--map label_time"),
         ({"mapping": {"body": "x"}}, "--map"),
         ({"models": {"baseline": "none"}}, "--stream"),
         ({"stream": "nope"}, "--stream"),
@@ -75,6 +77,31 @@ def test_features_may_go_by_another_name_and_be_left_out(plan):
 def test_models_named_by_words_replace_those_of_the_settings(plan):
     made = plan(stream="spam", models={"baseline": "none", "online": None}).stream
     assert (made.baseline, made.serving, made.online) == ("none", "online", load(None).streams["spam"].online)
+
+
+def test_the_labels_time_may_go_by_another_name_as_the_other_fields_may(plan):
+    assert plan(mapping={"label_time": "came"}).fields == {"label_time": "came"}
+
+
+def test_a_labels_time_counts_only_where_the_rows_have_it_and_their_labels_count(plan):
+    fields, columns = Fields(label_time="came"), {"event_id", "time", "label", "came"}
+    assert timed(plan(), fields, columns) == fields
+    assert timed(plan(), fields, columns - {"came"}) == Fields()
+    assert timed(plan(label_delay="7d"), fields, columns - {"came"}) == Fields()
+    assert timed(plan(stream="spam", labels="Phishing"), fields, columns) == Fields()
+
+
+@pytest.mark.parametrize(("delay", "value"), [("7d", 604_800.0), ("500", 500), ("0s", 0.0)])
+def test_a_delay_where_rows_say_when_their_labels_came_is_refused(plan, delay, value):
+    with pytest.raises(SettingError, match="'came'") as error:
+        timed(plan(label_delay=delay), Fields(label_time="came"), {"time", "came"})
+    assert (error.value.key, error.value.value) == ("--label-delay", value)
+
+
+def test_a_labels_time_without_a_time_of_the_event_is_refused(plan):
+    with pytest.raises(SettingError, match="'at'") as error:
+        timed(plan(), Fields(time="at", label_time="came"), {"came", "time"})
+    assert error.value.key == "--map label_time"
 
 
 def test_pairs_are_cut_at_the_first_sign():

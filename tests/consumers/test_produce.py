@@ -235,6 +235,46 @@ def test_labels_of_a_file_of_their_own_are_merged_by_time_without_those_of_skipp
     assert counts == Counts(events=4, labels=4)
 
 
+def test_a_label_goes_out_at_its_own_time_and_the_event_does_not_tell_when_it_came():
+    rows = [
+        {"event_id": "a", "time": 1_000, "label": "ham", "came": 3_500},
+        {"event_id": "b", "time": 2_000, "label": None, "came": None},
+        {"event_id": "c", "time": 3_000, "label": "spam", "came": 3_200},
+        {"event_id": "d", "time": 4_000, "label": "ham", "came": None},
+    ]
+    stream = {"fields": {"label_time": "reported", "time_unit": "ms"}}
+    sink, counts = sent(jsonl("a.jsonl", rows), stream, ["label_time=came"])
+    assert [(topic[2:], key) for topic, key, _ in sink.records] == [
+        ("events", b"a"), ("events", b"b"), ("events", b"c"), ("labels", b"c"), ("labels", b"a"), ("events", b"d"),
+        ("labels", None),
+    ]  # fmt: skip
+    assert sink.of("s.events")[0] == {"event_id": "a", "time": 1_000}
+    assert sink.of("s.labels")[0] == {"event_id": "c", "time": 3_200.0, "label": "spam"}
+    # No labeller's record: it has no label, so that who reads it counts it as unreadable, too.
+    assert sink.of("s.labels")[2] == {"event_id": "d", "time": 4_000}
+    assert counts == Counts(events=4, labels=2, unreadable=1)
+
+
+def test_when_a_label_came_is_known_by_a_mapped_column_alone_and_is_never_sent_with_an_event():
+    rows = [{"event_id": str(i), "time": i, "label": "ham", "came": i + 1.5} for i in range(3)]
+    source = jsonl("a.jsonl", rows)
+    sink, _ = sent(source, None, ["label_time=came"])
+    assert [row["time"] for row in sink.of("s.labels")] == [1.5, 2.5, 3.5]
+    assert [set(row) for row in sink.of("s.events")] == [{"event_id", "time"}] * 3
+    sink, counts = sent(source, {"fields": {"label_time": "came"}}, no_labels=True)
+    assert [set(row) for row in sink.of("s.events")] == [{"event_id", "time"}] * 3
+    assert counts == Counts(events=3)
+
+
+def test_a_file_of_labels_needs_no_time_of_the_label_in_the_events():
+    rows = [{"event_id": str(i), "time": i, "came": i} for i in range(2)]
+    labels = [{"event_id": str(i), "time": i + 5, "label": "ham"} for i in range(2)]
+    stream = {"fields": {"label_time": "came"}}
+    sink, _ = sent(jsonl("a.jsonl", rows), stream, labels=str(jsonl("l.jsonl", labels)))
+    assert [row["time"] for row in sink.of("s.labels")] == [5.0, 6.0]
+    assert [set(row) for row in sink.of("s.events")] == [{"event_id", "time"}] * 2
+
+
 def test_a_time_in_milliseconds_is_read_back_as_the_same_seconds():
     for seconds in (1_700_000_000.123, 1_700_000_000.1234567, 0.1 + 0.2, 5.0, 1e-3):
         assert written(seconds, "ms") * 0.001 == seconds

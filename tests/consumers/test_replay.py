@@ -22,7 +22,7 @@ from consumers.replay import Progress, replay
 from consumers.results import Results
 from consumers.settings import load
 from consumers.sources import Source, open_source, simulated
-from stream.config import Duration, Features, Labels, Stream, Worker
+from stream.config import Duration, Features, Fields, Labels, Stream, Worker
 from stream.errors import SourceError, StateError, TrainingError
 from stream.records import Labelled, Prediction
 from stream.scoring import ScoringTask
@@ -173,6 +173,44 @@ def test_no_online_model_has_learned_from_a_label_that_has_not_come(tmp_path):
     _, other = done(source(turned), tmp_path / "b", delay=Delay(events=50))
     assert [p.online for p in one[:50]] == [p.online for p in other[:50]]
     assert one[51].online != other[51].online
+
+
+def with_label_times(hours: float) -> list[dict[str, Any]]:
+    """Rows whose labels come so much later; every seventh has a label and no time for it."""
+    return [{**row(i), "came": None if i % 7 == 0 else row(i)["time"] + 3_600 * hours} for i in range(N)]
+
+
+def test_labels_come_when_their_rows_say(monkeypatch):
+    found = labelled(monkeypatch)
+    results, _ = done(source(with_label_times(0.05)), fields={"label_time": "came"})
+    scoring = results.totals.scoring
+    dead = sum(i % 7 == 0 for i in range(80, N))
+    assert (scoring.inputs.labels_dead, len(found)) == (dead, N - 80 - dead)
+    assert {round(record.label_time - record.time) for record in found} == {180}
+
+
+def test_a_replay_by_the_labels_times_that_was_killed_gives_the_same_results(tmp_path):
+    stream = msgspec.structs.replace(MINI, fields=Fields(label_time="came"))
+    table = source(with_label_times(0.2))
+    whole, _ = done(table, tmp_path / "whole", stream=stream)
+    seen = []
+
+    def stop() -> bool:
+        seen.append(True)
+        return len(seen) > 4
+
+    plan = Plan("mini", table, stream, out=tmp_path / "cut", worker=Worker(batch=64))
+    assert replay(plan, stop=stop) is None
+    results, _ = done(table, tmp_path / "cut", stream=stream)
+    assert results.digest == whole.digest
+    for name in ("predictions.jsonl", "dead-letters.jsonl"):
+        assert (tmp_path / "whole" / name).stat().st_size
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_the_time_of_a_label_is_no_feature_of_a_file_without_settings(tmp_path):
+    results, _ = done(source(with_label_times(1.0)), tmp_path, stream=None, fields={"label_time": "came"}, warm_up=80)
+    assert "came" not in results.settings.features.columns
 
 
 def test_absent_labels_mean_what_the_settings_say_and_the_last_ones_mature_at_the_end():

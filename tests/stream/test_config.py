@@ -40,6 +40,7 @@ WRONG = [
     ({"features": {"text": ["a"], "numeric": ["a"]}}, f"{S}.features", "a", "once"),
     ({"features": {"text": ["label"]}}, f"{S}.features", "label", "label"),
     ({"features": {"text": ["event_id"]}}, f"{S}.features", "event_id", "id"),
+    ({"features": {"text": ["came"]}, "fields": {"label_time": "came"}}, f"{S}.features", "came", "when that came"),
     ({"features": {"text": ["a"], "hash_bits": 40}}, f"{S}.features.hash_bits", 40, "8 to 24"),
     ({"features": {"text": ["a"], "unlogged": ["b"]}}, f"{S}.features.unlogged", "b", "one of the columns: a"),
     ({"features": {"text": ["a"], "unlogged": ["a"]}}, f"{S}.features.unlogged", ["a"], "logged ones only"),
