@@ -55,7 +55,7 @@ def replay(
         str,
         typer.Argument(
             help="A file (.jsonl, .csv, .parquet, each also .gz), - for standard input, simulator:mail, "
-            "or the name of a river.datasets class."
+            "simulator:fraud, or the name of a river.datasets class."
         ),
     ],
     config: Config = None,
@@ -152,7 +152,10 @@ def topics(
 def produce(
     source: Annotated[
         str,
-        typer.Argument(help="A file, - for standard input, simulator:mail, or a river.datasets class, as in replay."),
+        typer.Argument(
+            help="A file, - for standard input, simulator:mail, simulator:fraud, or a river.datasets class, "
+            "as in replay."
+        ),
     ],
     stream: Annotated[str, typer.Option(help="Stream of the settings.")],
     config: Config = None,

@@ -7,7 +7,7 @@ import gzip
 import sys
 import tempfile
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -24,6 +24,27 @@ SUFFIXES = {
     ".tsv": "csv",
     ".parquet": "parquet",
 }
+
+
+SIMULATOR = "simulator:"
+"""Before a simulator's name."""
+
+
+def _mail(count: int) -> Iterator[Mapping[str, Any]]:
+    from stream.simulators.mail import MailSimulator
+
+    return MailSimulator().rows(count)
+
+
+def _fraud(count: int) -> Iterator[Mapping[str, Any]]:
+    from stream.simulators.fraud import TRUTH, FraudSimulator
+
+    for row in FraudSimulator().rows(count):
+        yield {name: value for name, value in row.items() if name not in TRUTH}
+
+
+_SIMULATORS = {"mail": (_mail, 20_000), "fraud": (_fraud, 210_000)}
+"""What makes the first rows of each, and how many there are: of fraud, those of 60 days."""
 
 
 class Source:
@@ -44,17 +65,15 @@ class Source:
 
 
 def open_source(spec: str, form: str | None = None, decoder: Decoder | None = None) -> Source:
-    """The source that a user names: ``-``, a file, ``simulator:mail``, or the name of a ``river.datasets`` class.
+    """The source that a user names: ``-``, a file, one of the simulators, or the name of a ``river.datasets`` class.
 
     ``form`` is jsonl, csv or parquet where the name does not say it. Raises SourceError and SettingError.
     """
     if form is not None and form not in SUFFIXES.values():
         raise SettingError("--input-format", form, "jsonl, csv or parquet")
-    if spec == "simulator:mail":
-        from stream.simulators.mail import MailSimulator
-
+    if spec.startswith(SIMULATOR):
         _refuse(decoder, spec)
-        return simulated(spec, lambda: MailSimulator().rows(20_000), 20_000)
+        return _simulator(spec)
     if spec == "-":
         return _stdin(form or "jsonl", decoder)
     path = Path(spec)
@@ -111,6 +130,14 @@ def simulated(name: str, make: Callable[[], Iterable[Any]], size: int) -> Source
             raise SourceError(f"{name}: no more rows can be read after {seen[0]}: {reason:.300}") from error
 
     return Source(name, read, lambda: seen[0] / size)
+
+
+def _simulator(spec: str) -> Source:
+    name = spec.removeprefix(SIMULATOR)
+    if name not in _SIMULATORS:
+        raise SourceError(f"{spec}: no such simulator; there are {', '.join(SIMULATOR + one for one in _SIMULATORS)}")
+    make, count = _SIMULATORS[name]
+    return simulated(spec, lambda: make(count), count)
 
 
 class _Counted:

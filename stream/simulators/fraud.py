@@ -46,7 +46,7 @@ from typing import Final, Literal, TypedDict
 from stream.simulators.fraud_days import Day, Days
 from stream.simulators.fraud_world import DAY_MS, KINDS, Change, Setup, check_changes
 
-__all__ = ["Change", "FraudSimulator", "Transaction"]
+__all__ = ["TRUTH", "Change", "FraudSimulator", "Transaction"]
 
 Truth = Literal["legitimate", "fraud"]
 

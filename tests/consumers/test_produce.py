@@ -165,6 +165,18 @@ def test_the_simulators_mails_tell_nothing_that_a_mail_would_not():
     assert {name for row in sink.of("s.events") for name in row} == {"event_id", "time", "subject", "body"}
 
 
+def test_the_simulators_transactions_tell_nothing_of_what_they_turned_out_to_be():
+    stream = {"features": {"numeric": ["amount"]}, "fields": {"label_time": "label_time"}}
+    sink, counts = sent("simulator:fraud", stream, limit=2_000)
+    names = {name for row in sink.of("s.events") for name in row}
+    assert names == {"event_id", "time", "customer_id", "terminal_id", "amount"}
+    assert (counts.events, counts.unreadable) == (2_000, 0)
+    times = {row["event_id"]: row["time"] for row in sink.of("s.events")}
+    delays = [row["time"] - times[row["event_id"]] for row in sink.of("s.labels")]
+    assert len(delays) == counts.labels > 20
+    assert min(delays) > 86_400
+
+
 def test_without_labels_only_events_are_sent():
     source = jsonl("a.jsonl", [{"event_id": "a", "body": "x", "label": "ham"}])
     sink, counts = sent(source, no_labels=True)

@@ -189,6 +189,15 @@ def test_labels_come_when_their_rows_say(monkeypatch):
     assert {round(record.label_time - record.time) for record in found} == {180}
 
 
+def test_the_simulated_frauds_labels_come_to_the_fraud_stream_after_days(monkeypatch):
+    found = labelled(monkeypatch)
+    results, _ = done(open_source("simulator:fraud"), stream=load(None).streams["fraud"], warm_up=1_000, limit=9_000)
+    assert (results.totals.scoring.inputs.predicted, results.totals.scoring.inputs.labels_dead) == (8_000, 0)
+    assert len(found) > 100
+    assert min(record.label_time - record.time for record in found) >= 86_400
+    assert {record.label for record in found} == {"legitimate", "fraud"}
+
+
 def test_a_replay_by_the_labels_times_that_was_killed_gives_the_same_results(tmp_path):
     stream = msgspec.structs.replace(MINI, fields=Fields(label_time="came"))
     table = source(with_label_times(0.2))

@@ -71,12 +71,25 @@ def test_a_data_set_that_river_would_download_is_refused_with_what_to_do(monkeyp
         open_source("Higgs")
 
 
-def test_the_simulator_comes_by_its_name_and_knows_how_far_it_is():
-    source = open_source("simulator:mail")
+@pytest.mark.parametrize(
+    ("name", "columns", "count"),
+    [
+        ("mail", ["event_id", "time", "subject", "body", "label"], 20_000),
+        ("fraud", ["event_id", "time", "customer_id", "terminal_id", "amount", "label", "label_time"], 210_000),
+    ],
+)
+def test_a_simulator_comes_by_its_name_without_the_truth_and_knows_how_far_it_is(name, columns, count):
+    source = open_source(f"simulator:{name}")
     rows = source.rows()
     fields, _ = next(rows)
-    assert {"event_id", "time", "subject", "body", "label"} <= set(fields)
-    assert source.fraction() == pytest.approx(1 / 20_000)
+    assert list(fields) == columns
+    assert source.fraction() == pytest.approx(1 / count)
+    assert next(source.rows())[0] == fields
+
+
+def test_a_simulator_that_is_not_there_is_refused_with_those_that_are():
+    with pytest.raises(SourceError, match="simulator:mail, simulator:fraud"):
+        open_source("simulator:frauds")
 
 
 def test_a_file_knows_how_much_of_it_has_been_read(tmp_path):
@@ -156,7 +169,7 @@ def test_column_names_that_stand_twice_in_a_csv_header_are_refused_and_named(tmp
         list(open_source(str(tmp_path / "a.csv")).rows())
 
 
-@pytest.mark.parametrize("spec", ["a.csv", "a.tsv", "a.parquet", "Phishing", "simulator:mail", "-"])
+@pytest.mark.parametrize("spec", ["a.csv", "a.tsv", "a.parquet", "Phishing", "simulator:mail", "simulator:fraud", "-"])
 def test_a_decoder_for_what_has_no_lines_to_decode_is_refused(monkeypatch, tmp_path, spec):
     monkeypatch.chdir(tmp_path)
     for name in ("a.csv", "a.tsv", "a.parquet"):
