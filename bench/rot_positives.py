@@ -21,7 +21,8 @@ from sklearn.preprocessing import StandardScaler
 
 from bench.report import DATA, Figure, at_most
 from bench.worlds import Array, Chance
-from stream.drift.positives import Missed, watch
+from stream.drift.positives import watch
+from stream.missed import Missed
 from stream.risk import LEAST_JUDGED, risk
 
 FILE = "handbook_fraud_tx_d091_d160.csv.gz"

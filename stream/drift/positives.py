@@ -1,59 +1,18 @@
 """Rot where positives are rare: evidence that a model misses more of them than it did, at an equal alert budget.
 
 Where one event in 200 is positive, a loss over all events says next to nothing of the positives. So only they are
-counted: a positive is missed where an alert budget, a share of all that is not positive, would not have reached it.
+counted: a positive is missed where an alert budget, a share of all that is not positive, would not have reached it
+(``stream.missed``).
 """
 
 from msgspec import Struct
 
-from stream.drift.bounded import Bounded, Null
+from stream.drift.bounded import Null
 from stream.drift.evidence import Crossing, Detector, Evidence
-
-BUDGET = 0.01
-"""Of the events that are not confirmed as positive, so many would be looked at."""
-
-WINDOW = 2_000
-"""So many of their scores are remembered."""
+from stream.missed import Missed
 
 TOLERANCE = 0.05
 """Of the positives, so many more may be missed than the reference says."""
-
-SCORE = Bounded("score", 0.0, 1.0)
-
-
-class Missed(Struct):
-    """One model's loss on positives; feed it events in their order, once their label is final.
-
-    A positive is missed (loss 1) where at least BUDGET of the last WINDOW events that are not positive have a score as
-    high as its own. Positives are left out of these: else they fill the budget as they become more frequent, and a
-    change of their share alone looks like rot. ``place``: where the next score goes, once there are WINDOW.
-
-    >>> missed = Missed()
-    >>> for at in range(2_000):
-    ...     missed.update(at / 2_000, positive=False)
-    >>> [missed.update(score, positive=True) for score in (0.5, 0.99, 0.9904)]
-    [1.0, 1.0, 0.0]
-    """
-
-    recent: list[float] = []
-    place: int = 0
-
-    def update(self, score: float, *, positive: bool) -> float | None:
-        """Take in one event; the loss of a positive, None of others, and before there are WINDOW of them.
-
-        Raises RecordError, with nothing changed, for a score that is not in [0, 1].
-        """
-        SCORE.check(score)
-        if positive:
-            if len(self.recent) < WINDOW:
-                return None
-            return float(sum(other >= score for other in self.recent) >= BUDGET * WINDOW)
-        if len(self.recent) < WINDOW:
-            self.recent.append(score)
-        else:
-            self.recent[self.place] = score
-            self.place = (self.place + 1) % WINDOW
-        return None
 
 
 class Positives(Struct):

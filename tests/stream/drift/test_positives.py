@@ -6,8 +6,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from stream.drift.positives import WINDOW, Missed, Positives, watch
+from stream.drift.positives import Positives, watch
 from stream.errors import RecordError, SettingError
+from stream.missed import WINDOW, Missed
 
 
 def filled(chance) -> Missed:
