@@ -54,7 +54,7 @@ def _walk(value: Any, open_ids: set[int]) -> bytes:
 
 def _compound(value: Any, open_ids: set[int]) -> bytes:  # noqa: PLR0911 - one return a kind of value
     if isinstance(value, np.ndarray | np.generic) and value.dtype != object:
-        return b"n" + f"{value.dtype.descr}{value.shape}".encode() + np.ascontiguousarray(value).tobytes()
+        return b"n" + f"{value.dtype.descr}{value.shape}".encode() + _bytes(np.asarray(value))
     if isinstance(value, OrderedDict):
         return _sequence(b"o", (part for item in value.items() for part in item), open_ids)
     if type(value) is dict:
@@ -73,6 +73,12 @@ def _compound(value: Any, open_ids: set[int]) -> bytes:  # noqa: PLR0911 - one r
     if isinstance(value, np.ufunc):
         return b"u" + str.encode(repr(value))
     return _object(value, open_ids)
+
+
+def _bytes(value: np.ndarray[Any, np.dtype[Any]]) -> bytes:
+    if value.dtype.names:  # the nodes of a tree: what lies between their fields is whatever was in memory
+        return b"".join([value[name].tobytes() for name in value.dtype.names])
+    return value.tobytes()
 
 
 def _sequence(mark: bytes, items: Iterable[Any], open_ids: set[int]) -> bytes:

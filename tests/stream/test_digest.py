@@ -181,3 +181,10 @@ def test_addresses_of_objects_do_not_count():
     one, other = TfidfVectorizer().fit(["some words"]), TfidfVectorizer().fit(["some words"])
     other._stop_words_id += 8  # what another process would have there
     assert digest(one) == digest(other)
+
+
+def test_what_lies_between_the_fields_of_a_structured_array_does_not_count():
+    nodes = np.dtype({"names": ["left", "flag"], "formats": ["<i8", "u1"], "offsets": [0, 8], "itemsize": 16})
+    one, other = (np.frombuffer(bytes([1] * 9 + [left] * 7), dtype=nodes) for left in (0, 255))
+    assert digest(one) == digest(other)
+    assert digest(one) != digest(np.frombuffer(bytes([1] * 8 + [2] + [0] * 7), dtype=nodes))
