@@ -5,6 +5,7 @@ A factory takes the stream's settings and gives an unfitted scikit-learn estimat
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 from zipfile import ZIP_DEFLATED
 
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 import skops.io
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import IsolationForest
+from sklearn.decomposition import PCA
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -21,6 +22,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree._tree import Tree
 
 from stream.config import Features, Stream
+from stream.detectors import DETECTORS, detector
 from stream.digest import digest
 from stream.errors import ModelError, StateError, TrainingError
 from stream.features import TEXT
@@ -36,6 +38,10 @@ TRUSTED = [
     "sklearn.frozen._frozen.FrozenEstimator",
     "sklearn.feature_selection._univariate_selection.chi2",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "stream.detectors.Autoencoder",
+    "stream.detectors.Mixture",
+    "stream.detectors.Neighbours",
+    "stream.detectors.Squashed",
 ]
 """Types beyond skops's own list that a baseline file may hold; fixed in code, since loading them runs theirs."""
 
@@ -44,17 +50,22 @@ DEEPEST = 30
 
 
 def columns(features: Features) -> ColumnTransformer:
-    """The frame as numbers: TF-IDF of the text, scaled numbers with a mark where missing, one-hot categories."""
+    """The frame as numbers: TF-IDF of the text, scaled numbers with a mark where missing, one-hot categories.
+
+    Without text they are dense: most detectors take no others.
+    """
     steps: list[tuple[str, Any, Any]] = []
     if features.text:
         steps.append(("text", TfidfVectorizer(sublinear_tf=True, min_df=2), TEXT))
     if features.numbers:
-        numbers = Pipeline([("fill", SimpleImputer(add_indicator=True)), ("scale", StandardScaler())])
+        numbers = Pipeline(
+            [("fill", SimpleImputer(add_indicator=True, keep_empty_features=True)), ("scale", StandardScaler())]
+        )
         steps.append(("numbers", numbers, features.numbers))
     categories = [*features.categorical, *features.onehot]
     if categories:
         steps.append(("categories", OneHotEncoder(handle_unknown="ignore", max_categories=1000), categories))
-    return ColumnTransformer(steps)
+    return ColumnTransformer(steps, sparse_threshold=0.3 if features.text else 0.0)
 
 
 def logistic(stream: Stream) -> Any:
@@ -63,13 +74,17 @@ def logistic(stream: Stream) -> Any:
     return Pipeline([("columns", columns(stream.features)), ("model", model)])
 
 
-def isolation_forest(stream: Stream) -> Any:
-    """Scaled columns, then an isolation forest (Liu, Ting and Zhou 2008)."""
-    model = IsolationForest(n_estimators=100, random_state=stream.seed)
-    return Pipeline([("columns", columns(stream.features)), ("model", model)])
+def unsupervised(name: str, stream: Stream) -> Any:
+    """Scaled columns, PCA where ``training.pca`` says so, then the detector of this name."""
+    share = stream.training.pca
+    reduced = [("reduce", PCA(share, random_state=stream.seed))] if share is not None else []
+    return Pipeline([("columns", columns(stream.features)), *reduced, ("model", detector(name, stream.seed))])
 
 
-FACTORIES: dict[str, Factory] = {"logistic": logistic, "isolation-forest": isolation_forest}
+FACTORIES: dict[str, Factory] = {
+    "logistic": logistic,
+    **{name: partial(unsupervised, name) for name in DETECTORS},
+}
 
 
 class Baseline:
@@ -83,8 +98,8 @@ class Baseline:
     def score(self, frame: pd.DataFrame) -> Sequence[Score]:
         """Score a batch in one call; raises ModelError where that cannot be done, or an answer is no score."""
         try:
-            if self.kind == "anomaly":
-                # Minus scikit-learn's score: in (0, 1], higher is more anomalous, as in the paper.
+            if self.kind == "anomaly" and hasattr(self.estimator, "score_samples"):
+                # Minus scikit-learn's score: higher is more anomalous. Those of stream.detectors need no clip.
                 scores = np.clip(-self.estimator.score_samples(frame), 0.0, 1.0)
             else:
                 scores = self.estimator.predict_proba(frame)
@@ -93,14 +108,19 @@ class Baseline:
             raise ModelError(f"baseline {self.version} cannot score: {line}") from error
         if not np.isfinite(scores).all():
             raise ModelError(f"baseline {self.version} scored a batch with something that is no number")
-        if self.kind == "binary":
+        if self.kind != "multiclass" and scores.ndim > 1:
             scores = scores[:, 1]
         answer: list[Score] = scores.tolist()
         return answer
 
 
-def fit(estimator: Any, frame: pd.DataFrame, labels: Sequence[int], kind: str, classes: int) -> None:
-    """Fit in place; raises TrainingError, which says what the rows lack."""
+def fit(
+    estimator: Any, frame: pd.DataFrame, labels: Sequence[int], kind: str, classes: int, *, novelty: bool = False
+) -> None:
+    """Fit in place; raises TrainingError, which says what the rows lack.
+
+    A detector of anomalies takes no labels; with ``novelty`` it is fitted on the rows that are not labelled positive.
+    """
     if not len(frame):
         raise TrainingError("no labelled rows to train on")
     seen = sorted(set(labels))
@@ -110,7 +130,9 @@ def fit(estimator: Any, frame: pd.DataFrame, labels: Sequence[int], kind: str, c
         )
     try:
         if kind == "anomaly":
-            estimator.fit(frame)
+            clean = [at for at, label in enumerate(labels) if label != 1] if novelty else slice(None)
+            with np.errstate(invalid="ignore"):  # PCA of columns that never vary: shares of nothing
+                estimator.fit(frame.iloc[clean])
         else:
             estimator.fit(frame, np.asarray(labels))
     except ValueError as error:

@@ -8,12 +8,13 @@ from msgspec.structs import replace
 
 from stream import baseline, online
 from stream.config import Stream
+from stream.detectors import DETECTORS
 from stream.errors import RotwatchError, SettingError, TrainingError
 
 FITS = {
     "logistic": ("binary", "multiclass"),
     "half-space-trees": ("anomaly",),
-    "isolation-forest": ("anomaly",),
+    **dict.fromkeys(DETECTORS, ("anomaly",)),
 }
 """The kinds of stream that each built-in model is for."""
 
@@ -41,7 +42,10 @@ def _make(key: str, stream: Stream, side: str, built_in: dict[str, Any]) -> Any:
         fitting = " or ".join(name for name in built_in if stream.kind in FITS[name])
         raise SettingError(f"{key}.{side}", spec, f"{fitting}, as kind is {stream.kind!r}")
     if spec in FITS and stream.kind == "anomaly" and not stream.features.numbers:
-        raise SettingError(f"{key}.features.numbers", [], f"at least one column, since {spec} reads numbers only")
+        raise SettingError(f"{key}.features.numeric", [], f"at least one column, since {spec} reads numbers only")
+    if spec in DETECTORS and stream.features.text and (spec != "isolation-forest" or stream.training.pca is not None):
+        wanted = f"left out, since {spec}{' behind PCA' if stream.training.pca is not None else ''} takes no words"
+        raise SettingError(f"{key}.features.text", stream.features.text, wanted)
     with guarded(f"{key}.{side} = {spec!r}"):
         estimator = factory(stream)
     verbs = VERBS[side].get(stream.kind, VERBS[side][""])

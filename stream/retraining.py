@@ -15,6 +15,8 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True):
 
     ``rows``: the newest so many labelled rows. ``validation``: the scheme of stream.training.splits. ``budget``: of
     the search. Costs are in any unit; ``alert_budget``: the share of events that may be flagged, in their place.
+    ``novelty``: detectors of anomalies are fitted on rows that are not labelled positive, else on all. ``pca``: the
+    share of the variance that is kept before a detector that is fitted on the warm-up; None: all columns as they are.
     """
 
     rows: int = 100_000
@@ -23,6 +25,8 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True):
     cost_of_false_alarm: float = 1.0
     cost_of_miss: float = 1.0
     alert_budget: float | None = None
+    novelty: bool = False
+    pca: float | None = None
 
 
 def check_training(key: str, training: Training, kind: str) -> None:
@@ -37,11 +41,21 @@ def check_training(key: str, training: Training, kind: str) -> None:
             raise SettingError(f"{key}.{name}", cost, "a number above 0")
         if cost != 1.0 and kind != "binary":
             raise SettingError(f"{key}.{name}", cost, 'left out: costs are of the two answers of kind = "binary"')
+    _check_detectors(key, training, kind)
     if training.alert_budget is None:
         return
-    if kind != "binary":
-        raise SettingError(f"{key}.alert_budget", training.alert_budget, 'left out where kind is not "binary"')
+    if kind == "multiclass":
+        raise SettingError(f"{key}.alert_budget", training.alert_budget, 'left out where kind is "multiclass"')
     if not 0 < training.alert_budget < 1:
         raise SettingError(f"{key}.alert_budget", training.alert_budget, "a share between 0 and 1")
     if training.cost_of_false_alarm != 1.0 or training.cost_of_miss != 1.0:
         raise SettingError(f"{key}.alert_budget", training.alert_budget, "left out, or the costs are")
+
+
+def _check_detectors(key: str, training: Training, kind: str) -> None:
+    for name, off in (("novelty", False), ("pca", None)):
+        if kind != "anomaly" and getattr(training, name) != off:
+            allowed = 'left out: it is about the detectors of kind = "anomaly"'
+            raise SettingError(f"{key}.{name}", getattr(training, name), allowed)
+    if training.pca is not None and not 0 < training.pca < 1:
+        raise SettingError(f"{key}.pca", training.pca, "a share between 0 and 1")

@@ -176,7 +176,8 @@ def _baseline(
         return None, b""
     estimator = make_baseline(key, stream)
     with guarded(f"the baseline {stream.baseline}"):
-        batch.fit(estimator, extractor.frame(rows), labels, stream.kind, len(stream.classes))
+        frame, novelty = extractor.frame(rows), stream.training.novelty
+        batch.fit(estimator, frame, labels, stream.kind, len(stream.classes), novelty=novelty)
         artifact = batch.dump(estimator)
         # What scores is what the file holds, from the first event on: a restart scores with nothing else.
         return batch.load(artifact, stream.kind, batch.version(estimator)), artifact

@@ -96,7 +96,7 @@ def test_a_warm_up_that_lacks_a_class_is_refused_with_what_to_do():
 def test_rows_that_cannot_be_fitted_are_one_clear_error(kind):
     stream = Stream(kind=kind, features=Features(text=["body"]))
     frame = pd.DataFrame({"text": pd.Series([""] * 10, dtype=object)})
-    make = baseline.isolation_forest if kind == "anomaly" else baseline.logistic
+    make = baseline.FACTORIES["isolation-forest" if kind == "anomaly" else "logistic"]
     with pytest.raises(TrainingError, match="10"):
         baseline.fit(make(stream), frame, [0, 1] * 5, kind, 2)
 

@@ -13,7 +13,7 @@ NUMBERS = Features(numeric=["a"])
     ("make", "settings", "named"),
     [
         (make_online, {"kind": "anomaly", "features": NUMBERS}, "half-space-trees, as kind is 'anomaly'"),
-        (make_baseline, {"kind": "anomaly", "features": NUMBERS}, "isolation-forest, as kind is 'anomaly'"),
+        (make_baseline, {"kind": "anomaly", "features": NUMBERS}, "local-outlier-factor, as kind is 'anomaly'"),
         (make_online, {"online": "half-space-trees", "features": NUMBERS}, "logistic, as kind is 'binary'"),
         (make_online, {"kind": "anomaly", "online": "half-space-trees"}, "at least one column"),
         (make_online, {"online": "builtins:str", "features": NUMBERS}, "predict_proba_one and learn_one"),
