@@ -22,6 +22,7 @@ from consumers.training_rows import of_file, of_topic
 from stream.config import Settings, Stream
 from stream.errors import SettingError, TrainingError
 from stream.training.aims import Aim
+from stream.training.anomalies import train_anomalies
 from stream.training.card import Card
 from stream.training.gathering import Span
 from stream.training.imported import judge_imported, needs_values
@@ -66,11 +67,15 @@ def run(wanted: Wanted, console: Console, least: int = 0, prepare: Callable[[], 
         progress.update(bar, description=f"training on {len(data.labels):,} rows")
         began = time.monotonic()
         budget = Budget(wanted.budget, lambda: time.monotonic() - began)
-        return train(data, times, order, budget, _packages(), left_out, _shown(progress, bar))
+        make = train_anomalies if order.kind == "anomaly" else train
+        return make(data, times, order, budget, _packages(), left_out, _shown(progress, bar))
 
 
 def judge(wanted: Wanted, artifact: bytes) -> Trained:
     """A baseline that was trained elsewhere, with its card by rows that it has not seen; raises as ``run`` does."""
+    if wanted.stream.kind == "anomaly":
+        allowed = "binary or multiclass: what is imported is a classifier"
+        raise SettingError(f"streams.{wanted.name}.kind", "anomaly", allowed)
     data, times, order, left_out = _gathered(wanted)
     judged = judge_imported(artifact, data, times, order, _packages(), left_out)
     broken = needs_values(judged.baseline, data)
@@ -85,9 +90,6 @@ def judge(wanted: Wanted, artifact: bytes) -> Trained:
 
 def _gathered(wanted: Wanted) -> tuple[Data, Array | None, Order, dict[str, int]]:
     name, stream = wanted.name, wanted.stream
-    if stream.kind == "anomaly":
-        allowed = "binary or multiclass: an anomaly detector is trained on its warm-up, without labels"
-        raise SettingError(f"streams.{name}.kind", "anomaly", allowed)
     if not stream.features.logged.columns:
         raise SettingError(f"streams.{name}.features", [], "at least one logged column to train on")
     if wanted.plan is None:
@@ -96,9 +98,12 @@ def _gathered(wanted: Wanted) -> tuple[Data, Array | None, Order, dict[str, int]
         gathering = of_file(name, stream, wanted.plan, wanted.span)
     data, times = gathering.data()
     training = stream.training
-    aim = Aim(training.cost_of_false_alarm, training.cost_of_miss, training.alert_budget)
+    budget = training.alert_budget
+    if budget is None and stream.kind == "anomaly":
+        budget = stream.alert_rate
+    aim = Aim(training.cost_of_false_alarm, training.cost_of_miss, budget)
     classes = gathering.stream.classes
-    order = Order(name, stream.kind, classes, aim, training.validation, wanted.seed)
+    order = Order(name, stream.kind, classes, aim, training.validation, wanted.seed, novelty=training.novelty)
     return data, times if gathering.timed else None, order, gathering.left_out
 
 
@@ -119,14 +124,15 @@ def _packages() -> dict[str, str]:
 def register(wanted: Wanted, trained: Trained, console: Console, *, first: bool = False) -> None:
     """Put a trained baseline into the registry as the challenger, and say what it is worth; raises RegistryError.
 
-    The ``first`` one becomes the champion, unless there is one by now, or one answer for all events is no worse: it has
-    nothing else to be better than.
+    The ``first`` one becomes the champion, unless there is one by now, or one answer for all events is known to be no
+    worse: it has nothing else to be better than.
     """
     from consumers.registry.registry import Registry
 
     registry, card = Registry(wanted.settings.registry), trained.card
     made = registry.add(wanted.name, trained.artifact, card, page(card))
-    champion = first and card.risk.mean < card.trivial_risk and registry.numbers(wanted.name)[0] is None
+    better = not card.risk.rows or card.risk.mean < card.trivial_risk
+    champion = first and better and registry.numbers(wanted.name)[0] is None
     if champion:
         registry.promote(wanted.name, made.number, over=None)
     else:

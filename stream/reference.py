@@ -60,7 +60,8 @@ class Expected(Struct, frozen=True):
     """What is expected of a baseline where nothing has changed since its training; None or empty: not known.
 
     ``risk``: the upper end of the 95% interval of the share of errors that it made on rows that it had not learned
-    from. ``classes``: how many rows of training were of each.
+    from; of a baseline of an anomaly stream, of the positives that it missed. ``classes``: how many rows of training
+    were of each.
     """
 
     risk: float | None = None

@@ -12,12 +12,15 @@ Array = np.ndarray[Any, np.dtype[Any]]
 LEAST_JUDGED = 500
 """Fewer judged rows than this say too little for absolute rot to be measured against."""
 
+LEAST_POSITIVES = 100
+"""The same of judged positives, where only these count: with as many the interval is some 0.2 wide."""
+
 
 class Risk(Struct, frozen=True):
-    """The mean loss of so many judged rows, with a two-sided 95% interval; ``method`` says which.
+    """The mean loss of so many judged ``rows``, with a two-sided 95% interval; ``method`` says which.
 
     The interval holds for rows that are drawn independently from what the stream is now; it says nothing of what the
-    stream will be.
+    stream will be. By no rows nothing is known: the interval is all that a loss can be, and the mean the worst of it.
     """
 
     mean: float
@@ -35,7 +38,10 @@ def risk(losses: Array, level: float = 0.95) -> Risk:
     >>> risk(np.array([0.0] * 97 + [1.0] * 3)).method
     'Clopper-Pearson'
     """
-    n, mean, tail = len(losses), float(losses.mean()), (1 - level) / 2
+    n, tail = len(losses), (1 - level) / 2
+    if not n:
+        return Risk(1.0, 0.0, 1.0, 0, "no rows")
+    mean = float(losses.mean())
     if np.isin(losses, (0.0, 1.0)).all():
         k = round(float(losses.sum()))
         low = float(stats.beta.ppf(tail, k, n - k + 1)) if k else 0.0

@@ -15,9 +15,10 @@ from stream import baseline as batch
 from stream.baseline import Baseline
 from stream.config import Kind, Stream
 from stream.errors import TrainingError
+from stream.missed import missed
 from stream.records import Score
 from stream.reference import Expected
-from stream.risk import LEAST_JUDGED, risk
+from stream.risk import LEAST_JUDGED, LEAST_POSITIVES, risk
 from stream.training.reference import reference, watched
 
 SHARE = 5
@@ -30,7 +31,7 @@ def online_risk(scores: Sequence[Score], labels: Sequence[int]) -> float | None:
 
 
 def baseline_scores(
-    make: Callable[[], Any], frame: Any, labels: Sequence[int], kind: Kind, classes: int
+    make: Callable[[], Any], frame: Any, labels: Sequence[int], kind: Kind, classes: int, *, novelty: bool = False
 ) -> Sequence[Score]:
     """What ``make`` gives says of the newest rows, each fitted on those before its block.
 
@@ -45,11 +46,29 @@ def baseline_scores(
     try:
         for begin, end in pairwise(edges):
             estimator = make()
-            batch.fit(estimator, frame.iloc[:begin], labels[:begin], kind, classes)
+            batch.fit(estimator, frame.iloc[:begin], labels[:begin], kind, classes, novelty=novelty)
             scores += Baseline(estimator, kind, "").score(frame.iloc[begin:end])
     except TrainingError:
         return []
     return scores
+
+
+def missed_risk(make: Callable[[], Any], frame: Any, labels: Sequence[int], *, novelty: bool) -> float | None:
+    """The upper end of the interval of the share of positives that a detector misses, as ``baseline_scores`` judges it.
+
+    None with fewer than LEAST_POSITIVES among the rows that judge.
+    """
+    judged = labels[len(labels) - max(LEAST_JUDGED, len(labels) // SHARE) :]
+    if sum(label == 1 for label in judged) < LEAST_POSITIVES:
+        return None
+    scores = baseline_scores(make, frame, labels, "anomaly", 2, novelty=novelty)
+    return upper_missed(np.asarray(scores, dtype=float), labels[len(labels) - len(scores) :])
+
+
+def upper_missed(scores: np.ndarray, labels: Sequence[int]) -> float | None:
+    """The same of rows in the order of time that have been scored by what had not learned from them."""
+    lost = missed(scores.tolist(), [label == 1 for label in labels])
+    return risk(np.array(lost)).high if len(lost) >= LEAST_POSITIVES else None
 
 
 def upper(scores: Sequence[Score], labels: Sequence[int]) -> float | None:
@@ -61,15 +80,17 @@ def upper(scores: Sequence[Score], labels: Sequence[int]) -> float | None:
     return risk((answers != np.asarray(labels)).astype(float)).high
 
 
-def expected(stream: Stream, frame: Any, labels: Sequence[int], scores: Sequence[Score]) -> Expected:
+def expected(
+    stream: Stream, frame: Any, labels: Sequence[int], scores: Sequence[Score], missing: float | None = None
+) -> Expected:
     """What a baseline does where nothing changes; ``scores`` are of the newest rows, as many as there are.
 
-    Rows of an anomaly detector have -1 for the label that they lack, and it has no risk.
+    Rows of an anomaly detector have -1 for the label that they lack, and its risk is ``missing``.
     """
     likeliest = np.array([max(score) if isinstance(score, list) else score for score in scores], dtype=float)
     counts = np.bincount([label for label in labels if label >= 0], minlength=len(stream.classes)).tolist()
     return Expected(
-        upper(scores, labels[len(labels) - len(scores) :]) if stream.kind != "anomaly" else None,
+        upper(scores, labels[len(labels) - len(scores) :]) if stream.kind != "anomaly" else missing,
         watched(reference(stream.features.logged, frame, likeliest)),
         dict(zip(stream.classes, counts, strict=True)) if any(counts) else {},
     )

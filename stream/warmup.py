@@ -23,7 +23,7 @@ from stream.models import Models
 from stream.online import OnlineModel
 from stream.records import Score
 from stream.reference import Expected
-from stream.validation import baseline_scores, expected, online_risk
+from stream.validation import baseline_scores, expected, missed_risk, online_risk, upper_missed
 
 
 class WarmUp(Struct):
@@ -144,12 +144,18 @@ def _usable(
 def _expected(key: str, stream: Stream, frame: Any, labels: list[int], scores: list[Score]) -> Expected:
     """What is expected of the baseline; ``scores`` are those that rows bring along, or an anomaly detector's."""
     with guarded(f"the baseline {stream.baseline}"):
-        if stream.kind != "anomaly" and not stream.baseline.startswith(GIVEN):
-            make = partial(make_baseline, key, stream)
+        make = partial(make_baseline, key, stream)
+        given, missing = stream.baseline.startswith(GIVEN), None
+        if stream.kind == "anomaly":
+            if not given:
+                missing = missed_risk(make, frame, labels, novelty=stream.training.novelty)
+            elif len(scores) == len(labels):
+                missing = upper_missed(np.array(scores, dtype=float), labels)
+        elif not given:
             scores = [*baseline_scores(make, frame, labels, stream.kind, len(stream.classes))]
-        elif stream.kind != "anomaly" and len(scores) < len(labels):
+        elif len(scores) < len(labels):
             scores = []  # which rows they are of is not known
-        return expected(stream, frame, labels, scores)
+        return expected(stream, frame, labels, scores, missing)
 
 
 def _given(model: GivenScore | Baseline, rows: Sequence[dict[str, Any]]) -> Iterator[Score]:

@@ -17,12 +17,19 @@ def data(card: Card) -> Node:
     fitted = "all of them, the judged rows included"
     if card.fitted != card.rows:
         fitted = f"the newest {count(card.fitted)}, the judged rows included"
+        if card.kind == "anomaly":
+            fitted = f"{count(card.fitted)} of them: a classifier needs labels, a detector may have to have clean rows"
     if card.fitted:
         told["The baseline has learned from"] = fitted
     told["Validation"] = _scheme(card)
     content: list[Content] = [facts(told)]
     figures = [figure(scheme(card), "Which rows fit, choose and judge")] if card.folds else []
-    figures.append(figure(shares(["class"], named(card.classes), sum(card.classes.values())), "Classes"))
+    labelled = sum(card.classes.values())
+    classes = named(card.classes)
+    if card.kind == "anomaly" and labelled < card.rows:
+        classes.append(("without a label", card.rows - labelled))
+        labelled = card.rows
+    figures.append(figure(shares(["class"], classes, labelled), "Classes"))
     out = sum(card.left_out.values())
     if out:
         caption = f"Left out: {count(out)} rows, {percent(out, out + card.rows)} of all that were read"
@@ -33,7 +40,7 @@ def data(card: Card) -> Node:
 def _scheme(card: Card) -> str:
     if card.scheme == IMPORTED:
         return "trained elsewhere, and judged by these rows, which it must not have been trained on"
-    before = card.rows - card.risk.rows
+    before = card.rows - card.judged_rows
     if card.scheme == "split":
         return "one split, in the order of time: rows fit, newer ones choose, and the newest judge"
     if card.scheme == "expanding":
@@ -43,10 +50,12 @@ def _scheme(card: Card) -> str:
         )
     if card.scheme == "k-fold":
         how = (
-            "one row at a time is left out" if before and card.rows < LEAVE_ONE_OUT else "a fold at a time is left out"
+            "one row at a time is left out"
+            if before and card.rows < LEAVE_ONE_OUT and card.kind != "anomaly"
+            else "a fold at a time is left out"
         )
         return (
             f"k-fold, without regard to time: {how} of {count(before)} rows drawn, and the other "
-            f"{count(card.risk.rows)} judge"
+            f"{count(card.judged_rows)} judge"
         )
     return card.scheme

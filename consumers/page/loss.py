@@ -2,21 +2,26 @@
 
 from typing import NamedTuple, Self
 
-from consumers.page.figures import number, per_thousand
+from consumers.page.figures import number, per_thousand, percent
+from stream.missed import BUDGET
 from stream.training.card import Card
 
 
 class Loss(NamedTuple):
-    """What one of the loss is called, and several; and what it is, where that has to be said."""
+    """What one of the loss is called, and several; what it is, where that has to be said; and what it is of."""
 
     one: str
     many: str
     told: str = ""
+    of_what: str = "rows"
 
     @classmethod
     def of(cls, card: Card) -> Self:
         """What the card's aim counts."""
         aim = card.aim
+        if card.kind == "anomaly":
+            told = f"What counts are positives: one is missed where {percent(BUDGET, 1)} of the others score as high."
+            return cls("miss", "misses", told, "positives")
         if aim.plain:
             return cls("error", "errors")
         if aim.alert_budget is not None:
@@ -36,11 +41,11 @@ class Loss(NamedTuple):
     @property
     def unit(self) -> str:
         """The unit of an axis or a column."""
-        return f"{self.many} per 1,000 rows"
+        return f"{self.many} per 1,000 {self.of_what}"
 
     def said(self, share: float) -> str:
         """A risk with its unit."""
         text = per_thousand(share)
         if self.one == self.many:
-            return f"a {self.one} of {text} per 1,000 rows"
-        return f"{text} {self.one if text == '1' else self.many} per 1,000 rows"
+            return f"a {self.one} of {text} per 1,000 {self.of_what}"
+        return f"{text} {self.one if text == '1' else self.many} per 1,000 {self.of_what}"

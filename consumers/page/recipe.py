@@ -6,6 +6,9 @@ FAMILIES = {
     "complement-nb": "complement naive Bayes",
     "random-forest": "random forest",
     "gradient-boosting": "gradient boosting",
+    "isolation-forest": "isolation forest",
+    "gaussian-mixture": "Gaussian mixture, components by BIC",
+    "local-outlier-factor": "local outlier factor",
 }
 
 PARTS = {
@@ -33,13 +36,16 @@ SETTINGS = {
     "l1_ratio": "{} of the penalty L1",
     "alpha": "smoothing {}",
     "min_samples_leaf": "leaves of {} rows at least",
-    "max_features": "{} of the columns at each split",
+    "max_features": "{} of the columns at a time",
     "learning_rate": "learning rate {}",
     "max_leaf_nodes": "trees of {} leaves at most",
     "l2_regularization": "L2 penalty {}",
+    "covariance": "covariances {}",
+    "bottleneck": "a bottleneck of {} of the columns",
+    "neighbours": "{} neighbours",
 }
 
-SHARES = {"sqrt": "the square root", "0.5": "half", "1.0": "all"}
+SHARES = {"0.25": "a quarter", "sqrt": "the square root", "0.5": "half", "1.0": "all"}
 
 
 def words(candidate: str) -> str:
@@ -65,6 +71,10 @@ def _part(part: str) -> str:
             return SIZED[start].format(part.removeprefix(start))
     setting, _, value = part.partition("=")
     if setting in SETTINGS and value:
-        shown = SHARES.get(value, value) if setting in ("l1_ratio", "max_features") else value.removesuffix(".0")
+        shown = (
+            SHARES.get(value, value)
+            if setting in ("l1_ratio", "max_features", "bottleneck")
+            else value.removesuffix(".0")
+        )
         return SETTINGS[setting].format(shown)
     return part

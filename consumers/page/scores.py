@@ -48,6 +48,8 @@ def _aim(card: Card) -> list[Content]:
 
 def _calibration(card: Card) -> list[Content]:
     made = card.calibration
+    if made is None:
+        return []
     used = (
         "The baseline answers with the calibrated scores."
         if made.used

@@ -28,11 +28,13 @@ def candidates(card: Card) -> Node | None:
         tag(
             "p",
             f"Tried: {count(len(card.tried))}, those on most rows first and of these the best first. The plain "
-            "candidate is taken unless another is told to be better (95%); then, of those that cannot be told from the "
-            "best, that with the least Brier score.",
+            f"candidate is taken unless another is told to be better (95%); then, {_of_the_best(card)}.",
         )
     ]
-    content.append(tag("p", f"Train and validation risk are in {unit}; the Brier score is from 0, the best, to 1."))
+    scale = f"Train and validation risk are in {unit}; the Brier score is from 0, the best, to 1."
+    if card.kind == "anomaly":
+        scale = "Average precision and stability, Spearman's rank correlation, are at most 1, the best."
+    content.append(tag("p", scale))
     if any(tried.rows < most for tried in card.tried):
         content.append(
             tag("p", "What did badly on few rows was not tried on more: compare those on equally many rows only.")
@@ -69,19 +71,40 @@ def curve_part(card: Card) -> Node | None:
     return part("Curves", grid(drawn)) if drawn else None
 
 
+def _of_the_best(card: Card) -> str:
+    if card.kind == "anomaly":
+        return f"by {card.chosen_by}, the best of them"
+    return "of those that cannot be told from the best, that with the least Brier score"
+
+
 def _table(ranked: Sequence[tuple[int, Tried]], card: Card) -> Node:
+    if card.kind == "anomaly":
+        return _rankings(ranked, card)
     rows: list[list[Content]] = [
         [
             _named(tried, card),
             count(at),
             count(tried.rows),
-            per_thousand(tried.train_risk),
+            "" if tried.train_risk is None else per_thousand(tried.train_risk),
             per_thousand(tried.validation_risk),
             score(tried.brier),
         ]
         for at, tried in ranked
     ]
     made = table(["candidate", "rank", "fitted on", "train", "validation", "Brier"], rows)
+    made.set("class", "wide candidates")
+    return made
+
+
+def _rankings(ranked: Sequence[tuple[int, Tried]], card: Card) -> Node:
+    """Of a stream of anomalies: what candidates were chosen by, and average precision wherever it is known."""
+    stable = card.chosen_by == "stability"
+    rows: list[list[Content]] = []
+    for at, tried in ranked:
+        precision = "" if tried.average_precision is None else score(tried.average_precision)
+        chose = [score(1 - tried.validation_risk)] if stable else []
+        rows.append([_named(tried, card), count(at), count(tried.rows), *chose, precision])
+    made = table(["candidate", "rank", "fitted on", *(["stability"] if stable else []), "average precision"], rows)
     made.set("class", "wide candidates")
     return made
 

@@ -24,7 +24,7 @@ class Span(NamedTuple):
 
 def scheme(card: Card) -> Node:
     """Who sees which rows: a line for each fold, one for the judgement and one for the baseline itself."""
-    border = 1 - card.risk.rows / card.rows
+    border = 1 - card.judged_rows / card.rows
     blocks = [block.part for block in card.lookbacks.judged] if card.lookbacks else [Part((0.0, border), (border, 1.0))]
     lines: list[tuple[str, str, Use, list[Part]]] = [
         ("choice", "fold", "choose", card.folds),
@@ -35,7 +35,9 @@ def scheme(card: Card) -> Node:
         for name, several, use, parts in lines
         for at, one in enumerate(parts, 1)
     ]
-    drawn.append(("baseline", [Span("fit", 1 - card.fitted / card.rows, 1.0)]))
+    # Of an anomaly stream a baseline learns from rows here and there.
+    newest = 1.0 if card.kind == "anomaly" else card.fitted / card.rows
+    drawn.append(("baseline", [Span("fit", 1 - newest, 1.0)]))
     height = ROW * len(drawn) + 62
     x = Axis(0.0, float(card.rows), 82, 400)
     parts: list[Content] = [_uses(82)]

@@ -8,8 +8,9 @@ from msgspec.structs import replace
 from consumers.page.figures import count, per_thousand, percent
 from consumers.page.loss import Loss
 from consumers.page.markup import Content, Node, names, tag
-from stream.risk import LEAST_JUDGED
+from stream.risk import LEAST_JUDGED, LEAST_POSITIVES
 from stream.training.card import Card
+from stream.training.rankings import LEAST_CHOOSING
 
 Mark = Literal["against", "weigh", "note", "for"]
 
@@ -29,7 +30,7 @@ class Verdict(Struct):
 def verdicts(card: Card) -> list[Verdict]:
     """The findings, a leak first."""
     loss = Loss.of(card)
-    found = [_risk(card, loss), *_alerts(card), *_plain(card, loss), *_fit(card), _absolute(card)]
+    found = [_risk(card, loss), *_choice(card), *_alerts(card), *_plain(card, loss), *_fit(card), _absolute(card)]
     if card.cut_short:
         found.append(Verdict("note", "Search", ["Its budget of time ended it before all candidates had been tried."]))
     if not card.leaks:
@@ -69,10 +70,13 @@ def _leak(card: Card) -> Verdict:
 
 
 def _risk(card: Card, loss: Loss) -> Verdict:
-    risk = card.risk
-    rows = (
-        f"{count(risk.rows)} rows drawn at random" if card.scheme == "k-fold" else f"the newest {count(risk.rows)} rows"
-    )
+    risk, judged = card.risk, count(card.judged_rows)
+    rows = f"{judged} rows drawn at random" if card.scheme == "k-fold" else f"the newest {judged} rows"
+    if card.kind == "anomaly":
+        if not risk.rows:
+            said = f"Not known: {rows}, by which nothing was chosen, hold no positive, or too few others."
+            return Verdict("weigh", "Risk", [said])
+        rows = f"{count(risk.rows)} positives among {rows}"
     ends = _interval(risk.low, risk.high)
     said = f"On {rows}, by which nothing was chosen, the risk is {loss.said(risk.mean)} ({ends})."
     trivial = f"The best answer that is the same for all rows has {loss.said(card.trivial_risk)}"
@@ -86,6 +90,18 @@ def _risk(card: Card, loss: Loss) -> Verdict:
     else:
         mark, more = "against", ": the baseline is no better."
     return Verdict(mark, "Risk", [" ".join(part for part in (said, loss.told, trivial + more) if part)])
+
+
+def _choice(card: Card) -> list[Verdict]:
+    if card.kind != "anomaly":
+        return []
+    if card.chosen_by == "stability":
+        said = (
+            "By stability, how alike fits on different halves of the rows rank newer ones: the rows that choose hold "
+            f"fewer than {LEAST_CHOOSING} positives. That a detector is stable does not say that it finds any."
+        )
+        return [Verdict("weigh", "Choice", [said])]
+    return [Verdict("note", "Choice", ["By average precision on the rows that choose."])]
 
 
 def _alerts(card: Card) -> list[Verdict]:
@@ -130,11 +146,12 @@ def _fit(card: Card) -> list[Verdict]:
 
 
 def _absolute(card: Card) -> Verdict:
-    rows = f"{count(card.risk.rows)} rows were judged"
+    of_what, least = ("positives", LEAST_POSITIVES) if card.kind == "anomaly" else ("rows", LEAST_JUDGED)
+    rows = f"{count(card.risk.rows)} {of_what} were judged"
     if card.absolute:
         said = f"{rows}: enough for absolute rot to be measured against this risk."
         return Verdict("for", "Absolute rot", [said])
-    said = f"Only {rows}, and it takes {count(LEAST_JUDGED)}: absolute rot will not be measured against this risk."
+    said = f"Only {rows}, and it takes {count(least)}: absolute rot will not be measured against this risk."
     return Verdict("weigh", "Absolute rot", [said])
 
 

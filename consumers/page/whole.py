@@ -32,6 +32,7 @@ def page(card: Card) -> str:
 
 def _first(card: Card) -> list[Content]:
     """What it is, and the verdicts."""
+    of_risk = "Risk on the judged rows, with its 95% interval"
     trained = f"Trained on {count(card.rows)} rows" + (f", {dates(card)}" if dates(card) else "") + "."
     return [
         tag(
@@ -42,7 +43,7 @@ def _first(card: Card) -> list[Content]:
             tag("p", trained, class_="small-print"),
         ),
         *listed(verdicts(card)),
-        figure(standing(card, Loss.of(card).unit), "Risk on the judged rows, with its 95% interval"),
+        *([figure(standing(card, Loss.of(card).unit), of_risk)] if card.risk.rows else []),
     ]
 
 

@@ -90,7 +90,7 @@ def parameters(card: Card) -> dict[str, str]:
         "scheme": card.scheme,
         "seed": card.seed,
         "threshold": card.threshold,
-        "calibrated": card.calibration.used,
+        "calibrated": card.calibration.used if card.calibration else None,
         "cost_of_false_alarm": aim.cost_of_false_alarm,
         "cost_of_miss": aim.cost_of_miss,
         "alert_budget": aim.alert_budget,
@@ -104,18 +104,24 @@ def parameters(card: Card) -> dict[str, str]:
 
 def metrics(card: Card) -> dict[str, float]:
     """Its figures, for MLflow's tables."""
-    calibration = card.calibration
-    return {
+    made = card.calibration
+    calibration = (
+        {}
+        if made is None
+        else {
+            "calibration_error_before": made.error_before,
+            "calibration_error_after": made.error_after,
+            "brier_before": made.brier_before,
+            "brier_after": made.brier_after,
+        }
+    )
+    return calibration | {
         "risk": card.risk.mean,
         "risk_low": card.risk.low,
         "risk_high": card.risk.high,
-        "judged_rows": card.risk.rows,
+        "judged_rows": card.judged_rows,
         "rows": card.rows,
         "fitted_rows": card.fitted,
         "trivial_risk": card.trivial_risk,
-        "calibration_error_before": calibration.error_before,
-        "calibration_error_after": calibration.error_after,
-        "brier_before": calibration.brier_before,
-        "brier_after": calibration.brier_after,
         "seconds": card.seconds,
     }

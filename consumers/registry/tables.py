@@ -32,6 +32,7 @@ def cards_table(shown: Sequence[tuple[Registered, Card]], used: InUse) -> Table:
 def _lines(one: Registered, card: Card, used: InUse) -> dict[str, str]:
     risk, calibration, aim = card.risk, card.calibration, card.aim
     rows = sum(card.classes.values())
+    of = "positives" if card.kind == "anomaly" else "rows"
     if aim.alert_budget is None:
         chosen_for = f"a false alarm costs {aim.cost_of_false_alarm:g}, a miss {aim.cost_of_miss:g}"
     else:
@@ -46,19 +47,23 @@ def _lines(one: Registered, card: Card, used: InUse) -> dict[str, str]:
         "how far back": "-" if card.lookbacks is None else _lookbacks(card.lookbacks),
         "classes": ", ".join(f"{name} {count / max(rows, 1):.1%}" for name, count in card.classes.items()),
         "left out": ", ".join(f"{count:,} {why}" for why, count in card.left_out.items()) or "none",
-        "risk per 1,000": f"{_risk((risk.mean, risk.low, risk.high))}, {risk.method}, {risk.rows:,} rows judged",
+        "risk per 1,000": f"{_risk((risk.mean, risk.low, risk.high))}, {risk.method}, {risk.rows:,} {of} judged",
         "one answer for all rows": f"{1000 * card.trivial_risk:.1f}",
         "fewer than the plain recipe": "-"
         if card.against_plain is None
         else f"{_risk(card.against_plain)} ({card.plain})",
-        "for absolute rot": "enough rows judged" if card.absolute else "too few rows judged",
+        "for absolute rot": f"enough {of} judged" if card.absolute else f"too few {of} judged",
         "fit": "-" if card.reading is None else f"{card.reading.fit}: {card.reading.reason}",
         "leaks": ", ".join(card.leaks) or "none",
-        "calibration error": _change(calibration.error_before, calibration.error_after, calibration.used),
-        "Brier score": _change(calibration.brier_before, calibration.brier_after, calibration.used),
+        "calibration error": "-"
+        if calibration is None
+        else _change(calibration.error_before, calibration.error_after, calibration.used),
+        "Brier score": "-"
+        if calibration is None
+        else _change(calibration.brier_before, calibration.brier_after, calibration.used),
         "threshold": f"{card.threshold:.4g}; {chosen_for}",
         "columns": ", ".join(card.kept),
-        "search": f"{searched}; {card.scheme}, seed {card.seed}",
+        "search": f"by {card.chosen_by}, {searched}; {card.scheme}, seed {card.seed}",
         "packages": ", ".join(f"{name} {version}" for name, version in card.packages.items()) or "-",
         "fingerprints": f"data {one.data[:12]}, code {one.code[:12]}, file {one.sha256[:12]}",
     }

@@ -1,5 +1,7 @@
 """The model card: what a baseline was trained on, what else was tried, what its risk is, and how far to trust it."""
 
+from typing import Literal
+
 from msgspec import Struct
 
 from stream.config import Features, Kind
@@ -11,18 +13,25 @@ from stream.training.calibration import Bin
 from stream.training.diagnosis import Point, Reading
 from stream.training.keeping import Eliminated
 
+ChosenBy = Literal["risk", "average precision", "stability"]
+
 ALL_ROWS = "all rows"
 """The way to look back that is taken unless another does better."""
 
 
 class Tried(Struct, frozen=True):
-    """A candidate, and its risks on the rows it was fitted on and on those it was chosen by."""
+    """A candidate, and its risks on the rows it was fitted on and on those it was chosen by.
+
+    On a stream of anomalies the risk is 1 less what ``Card.chosen_by`` names, there is none on the rows it was fitted
+    on, and ``average_precision`` is that of the rows it was chosen by; None where no positive is among them.
+    """
 
     candidate: str
     rows: int
-    train_risk: float
+    train_risk: float | None
     validation_risk: float
     brier: float
+    average_precision: float | None = None
 
 
 class Part(Struct, frozen=True):
@@ -85,6 +94,9 @@ class Card(Struct, frozen=True, kw_only=True):
     A baseline that was trained elsewhere has no recipe, folds, reading, or comparison.
     ``lookbacks``: None where there was no choice but all rows.
     ``flagged``: the share of the judged rows that were called positive, where the aim is a budget of alerts.
+    On a stream of anomalies the risk is of the judged positives alone, its ``rows``: the share of them that
+    ``stream.missed`` counts as missed. There is no calibration, and ``chosen_by`` says what candidates were chosen by.
+    ``judged``: how many rows judged.
     ``against_plain``: mean and 95% interval of the plain candidate's losses less the chosen one's, on the judged rows.
     """
 
@@ -111,7 +123,7 @@ class Card(Struct, frozen=True, kw_only=True):
     against_plain: tuple[float, float, float] | None
     reading: Reading | None
     leaks: list[str]
-    calibration: Calibration
+    calibration: Calibration | None
     tried: list[Tried]
     lookbacks: Lookbacks | None
     cut_short: bool
@@ -124,6 +136,13 @@ class Card(Struct, frozen=True, kw_only=True):
     packages: dict[str, str]
     seed: int
     seconds: float
+    chosen_by: ChosenBy = "risk"
+    judged: int = 0
+
+    @property
+    def judged_rows(self) -> int:
+        """How many rows judged; cards from before ``judged`` was there have a risk of all of them."""
+        return self.judged or self.risk.rows
 
     @property
     def made_for(self) -> MadeFor:

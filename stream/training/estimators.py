@@ -19,6 +19,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
 from stream.config import Features
+from stream.detectors import DETECTORS, detector
 from stream.features import TEXT
 from stream.training.families import Candidate
 
@@ -32,7 +33,10 @@ CATEGORIES = 200
 
 
 def numbers(candidate: Candidate, features: Features, keep: list[str]) -> ColumnTransformer:
-    """What makes numbers of the columns to ``keep``: TF-IDF, scaled or plain numbers, categories."""
+    """What makes numbers of the columns to ``keep``: TF-IDF, scaled or plain numbers, categories.
+
+    Without text they are dense where a detector takes them: most detectors take no others.
+    """
     steps: list[tuple[str, Any, Any]] = []
     if features.text:
         words = TfidfVectorizer(sublinear_tf=True, min_df=2)
@@ -55,7 +59,8 @@ def numbers(candidate: Candidate, features: Features, keep: list[str]) -> Column
         )
         onehot = OneHotEncoder(handle_unknown="ignore", max_categories=CATEGORIES)
         steps.append(("categories", ordinal if boosted else onehot, categories))
-    return ColumnTransformer(steps)
+    dense = candidate.family in DETECTORS and not features.text
+    return ColumnTransformer(steps, sparse_threshold=0.0 if dense else 0.3)
 
 
 def learner(
@@ -81,6 +86,8 @@ def learner(
         model = LinearSVC(random_state=seed, **settings)
     elif candidate.family == "complement-nb":
         model = ComplementNB(**settings)
+    elif candidate.family in DETECTORS:
+        model = detector(candidate.family, seed, **settings)
     elif candidate.family == "random-forest":
         model = RandomForestClassifier(n_estimators=100, random_state=seed, **settings)
     else:

@@ -7,7 +7,8 @@ fitted on. Its estimator is stock scikit-learn, so that a skops file needs few t
 Text: TF-IDF of words, of characters, or both, with logistic regression, a linear support vector machine (Joachims
 1998) or complement naive Bayes (Rennie et al. 2003); chi-square or L1 selection; truncated SVD (Deerwester et al.
 1990). Tables: logistic regression, random forest (Breiman 2001), gradient boosting on histograms (Ke et al. 2017);
-columns kept by variance, mutual information or recursive elimination (Guyon et al. 2002); PCA.
+columns kept by variance, mutual information or recursive elimination (Guyon et al. 2002); PCA. Anomalies: the
+detectors of ``stream.detectors``, and where labels are there the families above.
 """
 
 from collections import Counter
@@ -51,8 +52,25 @@ def candidates(features: Features, rows: int, seed: int) -> list[Candidate]:
 
     The order is what a search under a time budget gets through.
     """
-    found = list(_texts(features, rows) if features.text else _tables(features))
     plain = PLAIN if not features.text else Candidate("logistic", "words", settings=(("C", 10.0),))
+    return _in_turn(plain, _supervised(features, rows), seed)
+
+
+def anomaly_candidates(features: Features, rows: int, seed: int, *, labels: bool) -> list[Candidate]:
+    """All recipes for a stream of anomalies in the same order, an isolation forest first; ``labels``: classifiers too.
+
+    Of these only such as give probabilities by themselves: a sigmoid needs more positives than there may be.
+    """
+    plain = Candidate("isolation-forest", "words" if features.text else "")
+    supervised = [each for each in _supervised(features, rows) if each.family != "linear-svm"] if labels else []
+    return _in_turn(plain, [*_detectors(features), *supervised], seed)
+
+
+def _supervised(features: Features, rows: int) -> list[Candidate]:
+    return list(_texts(features, rows) if features.text else _tables(features))
+
+
+def _in_turn(plain: Candidate, found: list[Candidate], seed: int) -> list[Candidate]:
     drawn = [found[at] for at in np.random.default_rng(seed).permutation(len(found)) if found[at] != plain]
     turns: Counter[str] = Counter()
     turn = {}
@@ -109,6 +127,25 @@ def _tables(features: Features) -> Iterator[Candidate]:
     if len(features.numbers) > 2:
         for size in sorted({max(1, len(features.numbers) // 4), max(2, len(features.numbers) // 2)}):
             yield Candidate("logistic", select=f"pca:{size}")
+
+
+def _detectors(features: Features) -> Iterator[Candidate]:
+    each = (
+        ("isolation-forest", _set()),
+        ("isolation-forest", _set(max_features=0.5)),
+        ("gaussian-mixture", _set(covariance="diag")),
+        ("gaussian-mixture", _set(covariance="full")),
+        ("autoencoder", _set(bottleneck=0.25)),
+        ("autoencoder", _set(bottleneck=0.5)),
+        ("local-outlier-factor", _set(neighbours=20)),
+        ("local-outlier-factor", _set(neighbours=100)),
+    )
+    # Most of them take dense numbers only, which a vocabulary has too many of.
+    selects = ["svd:50"] if features.text else [""]
+    if not features.text and len(features.numeric) > 2:
+        selects.append(f"pca:{max(2, len(features.numeric) // 2)}")
+    for (family, settings), select in product(each, selects):
+        yield Candidate(family, "words" if features.text else "", select, settings)
 
 
 def _set(**settings: Setting) -> tuple[tuple[str, Setting], ...]:

@@ -52,6 +52,7 @@ class Gathering:
         self._extractor = FeatureExtractor(stream.features, logged=True)
         known = {name: index for index, name in enumerate(stream.classes)}
         self._known = known | {written: known[meant] for written, meant in stream.labels.values.items()}
+        self._unlabelled = -1 if stream.kind == "anomaly" else None
         self._rows: OrderedDict[str, tuple[float, Row, int]] = OrderedDict()
 
     def feed(self, records: Sequence[Labelled]) -> None:
@@ -67,14 +68,14 @@ class Gathering:
                 self.add(record.event_id, record.time, record.features, record.label)
 
     def add(self, event_id: str, time: float, fields: dict[str, Any], label: str | None) -> None:
-        """Take an event's fields with its derived columns, or its features as they were logged, and its label."""
+        """Take an event's fields with its derived columns, or its features as logged; of anomalies a label may lack."""
         if not abs(time) < LATEST:
             self.leave_out("its time is beyond the year 9999: is fields.time_unit right?")
             return
         if not self.span.since <= time < self.span.until:
             self.outside += 1
             return
-        index = self._known.get(label) if label is not None else None
+        index = self._known.get(label) if label is not None else self._unlabelled
         if index is None:
             of = f"label {label[:80]!r} is none of {self.stream.classes}" if label is not None else "has no label"
             self.leave_out(of)
@@ -103,9 +104,10 @@ class Gathering:
         taken = sorted(self._rows.values(), key=lambda one: one[0])
         self._rows.clear()
         if len(taken) < LEAST:
-            raise TrainingError(f"{len(taken)} labelled rows are too few to train on: {LEAST} at least{self._why()}")
+            of = "rows" if self.stream.kind == "anomaly" else "labelled rows"
+            raise TrainingError(f"{len(taken)} {of} are too few to train on: {LEAST} at least{self._why()}")
         missing = sorted(set(range(len(self.stream.classes))) - {index for _, _, index in taken})
-        if missing:
+        if missing and self.stream.kind != "anomaly":
             raise TrainingError(f"no row is {self.stream.classes[missing[0]]!r}{self._why()}")
         frame = self._extractor.frame([row for _, row, _ in taken])
         labels = np.array([index for _, _, index in taken])

@@ -70,7 +70,7 @@ def judge(trials: Trials, looks: Looks, plain: Trial, aim: Aim) -> Judged:
     return Judged(
         estimator,
         len(newest(candidate, looks.rows, 1.0)),
-        _columns(last, data.features),
+        columns(last, data.features),
         aim.threshold(truth, positive(scores)),
         aim.losses(truth, answered),
         aim.losses(truth, theirs),
@@ -99,7 +99,7 @@ def _lookbacks(ways: list[tuple[Lookback, float]], blocks: list[Block], rows: in
     return Lookbacks(NEWEST, [Looked(way.name, way.window or rows, score) for way, score in ways], judged)
 
 
-def _columns(estimator: Any, features: Features) -> list[str]:
+def columns(estimator: Any, features: Features) -> list[str]:
     """Those of the stream's columns that an estimator uses; beside text none is dropped."""
     if features.text:
         return features.columns

@@ -4,7 +4,8 @@ The last fifth judges: nobody looks at it until the settings are chosen. What co
 
 - ``split``: the first three quarters of it fit, the rest chooses (60/20/20 of all rows);
 - ``expanding``: for few rows, FOLDS blocks behind the first third, each predicted by what lies before it;
-- ``k-fold``: for rows without an order only, each row predicted by all other folds; leave-one-out below LEAVE_ONE_OUT.
+- ``k-fold``: for rows without an order only, each row predicted by all other folds; leave-one-out below LEAVE_ONE_OUT,
+  but not for detectors of anomalies, which take long to fit.
 """
 
 from itertools import pairwise
@@ -51,8 +52,8 @@ class Plan(Struct, frozen=True):
     judge: Indices
 
 
-def plan(rows: int, scheme: Scheme = "auto", seed: int = 1) -> Plan:
-    """Split so many rows, oldest first; ``seed`` is for a k-fold, which alone draws.
+def plan(rows: int, scheme: Scheme = "auto", seed: int = 1, leave_one_out: int = LEAVE_ONE_OUT) -> Plan:
+    """Split so many rows, oldest first; ``seed`` and ``leave_one_out`` are for a k-fold, which alone draws.
 
     Raises TrainingError for too few rows.
 
@@ -77,6 +78,6 @@ def plan(rows: int, scheme: Scheme = "auto", seed: int = 1) -> Plan:
         edges = np.linspace(border // 3, border, FOLDS + 1).astype(int)
         folds = [Fold(before[:a], before[a:b]) for a, b in pairwise(edges)]
     else:
-        parts = np.array_split(before, len(before) if rows < LEAVE_ONE_OUT else FOLDS)
+        parts = np.array_split(before, len(before) if rows < leave_one_out else FOLDS)
         folds = [Fold(np.setdiff1d(before, part, assume_unique=True), part) for part in parts]
     return Plan(scheme, folds, before, judge)

@@ -32,6 +32,7 @@ class Order(Struct, frozen=True):
     """What to train: for which aim, by which scheme, with which seed.
 
     ``classes``: of two the positive one is the last. ``alarmed``: when the last alarm was, seconds since the epoch.
+    ``novelty``: detectors of anomalies are fitted on rows that are not labelled positive.
     """
 
     stream: str
@@ -41,6 +42,7 @@ class Order(Struct, frozen=True):
     scheme: Scheme = "auto"
     seed: int = 1
     alarmed: float | None = None
+    novelty: bool = False
 
 
 class Trained(Struct):
@@ -96,7 +98,7 @@ def train(
         chosen=str(chosen.candidate),
         plain=str(found.plain.candidate),
         scheme=made.scheme,
-        folds=_parts(made, rows),
+        folds=parts(made, rows),
         rows=rows,
         fitted=judged.fitted,
         first=None if times is None else float(times[0]),
@@ -128,6 +130,7 @@ def train(
         packages=dict(packages),
         seed=order.seed,
         seconds=budget.spent(),
+        judged=len(made.judge),
     )
     return Trained(baseline, artifact, card)
 
@@ -137,7 +140,7 @@ def fingerprint(data: Data, classes: list[str]) -> str:
     return digest([data.features.columns, classes, hash_pandas_object(data.frame).to_numpy(), data.labels])
 
 
-def _parts(made: Plan, rows: int) -> list[Part]:
+def parts(made: Plan, rows: int) -> list[Part]:
     """Folds as spans of the rows; none where they are no spans."""
     if made.scheme == "k-fold":
         return []

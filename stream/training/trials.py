@@ -3,7 +3,7 @@
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 
 from stream.config import Features
+from stream.detectors import DETECTORS
 from stream.training.aims import Aim
 from stream.training.calibration import brier, sigmoid
 from stream.training.estimators import MOST_TREES, learner, numbers
@@ -21,6 +22,8 @@ from stream.training.scores import positive, probabilities
 from stream.training.splits import Fold, Plan
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+Part = TypeVar("Part")
 
 NEWEST = 2_000
 """Rows, the newest, on which the train risk is computed."""
@@ -36,7 +39,10 @@ LEAST_ROWS = 20
 
 
 class Data(Struct, frozen=True):
-    """What is trained on: rows oldest first, the index of each one's class, and what the columns are."""
+    """What is trained on: rows oldest first, the index of each one's class, and what the columns are.
+
+    Where the stream is one of anomalies, rows may lack a label: -1.
+    """
 
     frame: pd.DataFrame
     labels: Array
@@ -49,6 +55,7 @@ class Trial(Struct):
 
     ``losses`` are of each row asked about, in order. ``iterations``: where gradient boosting stopped, with its
     ``curve`` of log losses, iteration by iteration. ``share``: of the rows, the newest, that it was given.
+    ``average_precision``: of scores on a stream of anomalies, where any row asked about is positive.
     """
 
     candidate: Candidate
@@ -60,6 +67,7 @@ class Trial(Struct):
     losses: Array
     iterations: int = 0
     curve: list[float] = []
+    average_precision: float | None = None
 
 
 class Trials:
@@ -80,16 +88,7 @@ class Trials:
 
         ``on`` is asked between folds whether to go on, given the share of them that is done; None where it says no.
         """
-        parts: list[_Part] = []
-        try:
-            for number, fold in enumerate(self.plan.folds):
-                if on is not None and number and not on(number / len(self.plan.folds)):
-                    return None
-                part = self._part(candidate, fold, share)
-                parts += [] if part is None else [part]
-        except ValueError as error:  # scikit-learn's word for rows that it cannot fit: texts without words, say
-            self.refused = str(error)
-            return None
+        parts = self._each(lambda fold: self._part(candidate, fold, share), on)
         if not parts:
             return None
         scores, answered, labels = (
@@ -108,6 +107,20 @@ class Trials:
             parts[-1].curve,
         )
 
+    def _each(self, part: Callable[[Fold], Part | None], on: Callable[[float], bool] | None) -> list[Part]:
+        """What ``part`` gives of each fold that can be fitted; nothing where none can, or ``on`` says no."""
+        parts: list[Part] = []
+        try:
+            for number, fold in enumerate(self.plan.folds):
+                if on is not None and number and not on(number / len(self.plan.folds)):
+                    return []
+                made = part(fold)
+                parts += [] if made is None else [made]
+        except ValueError as error:  # scikit-learn's word for rows that it cannot fit: texts without words, say
+            self.refused = str(error)
+            return []
+        return parts
+
     def enough(self, at: Array) -> bool:
         """Whether these rows are enough to fit on, and hold every class."""
         return len(at) >= LEAST_ROWS and len(np.unique(self.data.labels[at])) == self.data.classes
@@ -120,7 +133,7 @@ class Trials:
         model = learner(
             candidate, self.data.features, made.kept, made.fitted.shape[1], self.seed, iterations or MOST_TREES
         )
-        _fit(model, made.fitted, labels, candidate)
+        fit_to(model, made.fitted, labels, candidate)
         _plain_words(made.columns)
         return Pipeline([("columns", made.columns), *model.steps])
 
@@ -136,7 +149,7 @@ class Trials:
             model = learner(candidate, self.data.features, made.kept, width, self.seed)
             iterations, curve = _stop(model, made.fitted, labels, made.asked, asked, _weights(candidate, len(labels)))
         model = learner(candidate, self.data.features, made.kept, width, self.seed, iterations or MOST_TREES)
-        _fit(model, made.fitted, labels, candidate)
+        fit_to(model, made.fitted, labels, candidate)
         own = made.fitted[-NEWEST:]
         train = losses(positive(probabilities(model, own)), model.predict(own), labels[-NEWEST:], self.aim)
         scores, answered = positive(probabilities(model, made.asked)), model.predict(made.asked)
@@ -149,8 +162,9 @@ class Trials:
     def _numbers(self, candidate: Candidate, at: Array, ask: Array | None) -> "Numbers":
         """The numbers of the rows that fit, and of those that are asked about; a few of the last made are kept."""
         dense = candidate.family == "gradient-boosting" and not self.data.features.text
-        fit_by = (candidate.text, dense, candidate.select if self.data.features.text == [] else "")
-        key = (*fit_by, len(at), int(at[0]), int(at[-1]), None if ask is None else (int(ask[0]), int(ask[-1])))
+        detects = candidate.family in DETECTORS
+        fit_by = (candidate.text, dense, detects, candidate.select if self.data.features.text == [] else "")
+        key = (*fit_by, at.tobytes(), None if ask is None else ask.tobytes())
         made = self._made.get(key)
         if made is None:
             while len(self._made) >= min(MOST_KEPT, len(self.plan.folds)):
@@ -204,9 +218,11 @@ def losses(scores: Array, answered: Array, labels: Array, aim: Aim) -> Array:
     return aim.losses(labels, (scores >= thresholds).astype(int))
 
 
-def _fit(model: Pipeline, matrix: Any, labels: Array, candidate: Candidate) -> None:
+def fit_to(model: Pipeline, matrix: Any, labels: Array, candidate: Candidate) -> None:
+    """Fit a learner on numbers; detectors do not look at the labels."""
     weights = _weights(candidate, len(labels))
-    with warnings.catch_warnings():
+    # PCA of columns that never vary divides nothing by nothing; it is of no harm.
+    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
         # A recipe that does not converge is judged by what it has come to.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(matrix, labels, **({} if weights is None else {"model__sample_weight": weights}))

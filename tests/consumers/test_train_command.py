@@ -132,6 +132,39 @@ def test_what_is_wrong_is_said_in_one_line_and_nothing_is_registered(rotwatch, s
     assert not (shop / "registry.sqlite").exists()
 
 
+FRAUD = """
+kind = "anomaly"
+serving = "baseline"
+online = "half-space-trees"
+baseline = "isolation-forest"
+alert_rate = 0.2
+"""
+
+
+def test_a_replay_of_an_anomaly_stream_uses_what_was_trained_on_rows_with_labels_and_without(rotwatch, shop):
+    path = shop / "rotwatch.toml"
+    path.write_text(path.read_text().replace('classes = ["fine", "fraud"]', FRAUD + 'classes = ["fine", "fraud"]'))
+    events = [json.loads(line) for line in (shop / "events.jsonl").read_text().splitlines()]
+    for row in events[::4]:
+        del row["label"]
+    (shop / "some.jsonl").write_text("".join(json.dumps(row) + "\n" for row in events))
+    assert rotwatch("train", "some.jsonl", "--stream", "shop", "--limit", "300")[0] == 0
+    registry = Registry(settings().registry)
+    made = registry.in_use("shop").challenger
+    card = registry.card(made)
+    assert (card.rows, sum(card.classes.values()), card.chosen_by) == (300, 225, "average precision")
+    assert not card.absolute
+    words = ["replay", "events.jsonl", "--stream", "shop", "--warm-up", "200", "--baseline", "registry:challenger"]
+    assert rotwatch(*words, "--out", "out")[0] == 0
+    predictions = [json.loads(line) for line in (shop / "out" / "predictions.jsonl").read_text().splitlines()]
+    assert {p["baseline_version"] for p in predictions} == {made.version}
+    assert all(0 <= p["score"] <= 1 for p in predictions)
+    assert [p["label"] == "fraud" for p in predictions] == [p["score"] >= card.threshold for p in predictions]
+    code, out, _ = rotwatch("models", "show", str(made.number), "--stream", "shop")
+    assert code == 0
+    assert "positives judged" in out
+
+
 def test_a_replay_uses_a_registered_baseline_and_its_threshold(rotwatch, shop):
     path = shop / "rotwatch.toml"
     path.write_text(path.read_text().replace("training.budget", "training.cost_of_miss = 20\ntraining.budget"))

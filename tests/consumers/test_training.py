@@ -244,10 +244,43 @@ def test_the_terminal_is_told_of_each_trial(tmp_path):
     assert "trials: " in heard.getvalue()
 
 
-def test_an_anomaly_stream_is_trained_on_its_warm_up_only(tmp_path):
-    stream = Stream(kind="anomaly", classes=["no", "yes"], features=Features(numeric=["size"]), serving="online")
-    with pytest.raises(SettingError, match=r"streams\.mail\.kind.*trained on its warm-up"):
-        training.run(wanted(written(tmp_path / "events.jsonl", rows(60)), stream), quiet())
+FRAUD = Stream(
+    kind="anomaly", classes=["ham", "spam"], features=Features(numeric=["size"]), serving="online", alert_rate=0.1
+)
+
+
+def test_rows_of_an_anomaly_stream_may_lack_a_label_and_rows_of_others_may_not(tmp_path):
+    some = [row if n % 3 else {name: row[name] for name in row if name != "label"} for n, row in enumerate(rows(90))]
+    path = written(tmp_path / "events.jsonl", some)
+    gathered = of_file("mail", FRAUD, plan(path, FRAUD), Span(500))
+    data, _ = gathered.data()
+    assert (data.labels == -1).tolist() == [n % 3 == 0 for n in range(90)]
+    assert gathered.left_out == {}
+    gathered = of_file("mail", STREAM, plan(path), Span(500))
+    assert (len(gathered.data()[0].labels), gathered.left_out) == (60, {"has no label": 30})
+
+
+@pytest.mark.parametrize(("budget", "flagged"), [(None, 0.1), (0.3, 0.3)])
+def test_an_anomaly_stream_is_trained_for_its_alert_budget(tmp_path, budget, flagged):
+    stream = msgspec.structs.replace(FRAUD, training=TrainingSettings(alert_budget=budget))
+    made = training.run(wanted(written(tmp_path / "events.jsonl", rows(300)), stream), quiet())
+    assert made.card.aim.alert_budget == flagged
+    assert made.card.chosen_by == "average precision"
+    assert unfit(made.card.made_for, stream) == ""
+
+
+def test_novelty_is_handed_on_to_the_training(tmp_path):
+    path = written(tmp_path / "events.jsonl", rows(300))
+    fitted = []
+    for novelty in (False, True):
+        stream = msgspec.structs.replace(FRAUD, training=TrainingSettings(novelty=novelty))
+        fitted.append(training.run(wanted(path, stream, budget=1e-9), quiet()).card.fitted)
+    assert fitted[0] == 300 > fitted[1]
+
+
+def test_no_baseline_of_an_anomaly_stream_is_imported(tmp_path):
+    with pytest.raises(SettingError, match=r"streams\.mail\.kind.*binary or multiclass"):
+        training.judge(wanted(written(tmp_path / "events.jsonl", rows(60)), FRAUD), b"")
 
 
 def test_a_file_without_rows_and_one_with_too_few_are_refused(tmp_path):

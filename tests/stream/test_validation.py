@@ -3,10 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.ensemble import IsolationForest
 from sklearn.linear_model import LogisticRegression
 
-from stream.risk import risk
-from stream.validation import baseline_scores, online_risk, upper
+from stream.missed import missed
+from stream.risk import LEAST_POSITIVES, risk
+from stream.validation import baseline_scores, missed_risk, online_risk, upper, upper_missed
+from tests.stream.training.tables import anomalies
 
 
 def table(rows, wrong=0.0):
@@ -58,3 +61,30 @@ def test_the_newer_half_judges_an_online_model():
     assert online_risk(scores[:998], labels[:998]) is None
     many = [[0.2, 0.5, 0.3]] * 2_000
     assert online_risk(many, labels) == risk(np.zeros(1_000)).high
+
+
+def forest():
+    return IsolationForest(n_estimators=20, random_state=1)
+
+
+@pytest.mark.parametrize("novelty", [False, True])
+def test_a_detector_is_judged_by_the_positives_that_it_misses_among_rows_it_has_not_seen(novelty):
+    data = anomalies(5_000, share=0.12)
+    before, labels = data.frame.iloc[:4_000], data.labels.tolist()
+    fitted = forest().fit(before[data.labels[:4_000] != 1] if novelty else before)
+    lost = missed((-fitted.score_samples(data.frame.iloc[4_000:])).tolist(), [label == 1 for label in labels[4_000:]])
+    assert len(lost) > LEAST_POSITIVES
+    assert missed_risk(forest, data.frame, labels, novelty=novelty) == risk(np.array(lost)).high
+
+
+def test_a_detector_with_too_few_judged_positives_is_not_fitted_for_that_and_has_no_risk():
+    data = anomalies(5_000, share=0.05)
+    assert missed_risk(lambda: None, data.frame, data.labels.tolist(), novelty=False) is None
+
+
+@pytest.mark.parametrize(("positives", "known"), [(LEAST_POSITIVES - 1, False), (LEAST_POSITIVES, True)])
+def test_it_takes_so_many_positives_for_a_share_of_them(positives, known):
+    scores = np.array([0.5] * 300 + [0.9] * positives)
+    upper_end = upper_missed(scores, [0] * 150 + [-1] * 150 + [1] * positives)
+    assert (upper_end is not None) == known
+    assert upper_end is None or upper_end < 0.05

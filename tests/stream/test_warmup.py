@@ -1,9 +1,10 @@
 """The warm-up."""
 
+import pandas as pd
 import pytest
 
 from stream.baseline import Baseline
-from stream.config import Features, Labels, Stream
+from stream.config import Features, Labels, Stream, Training
 from stream.errors import SettingError, TrainingError
 from stream.warmup import name_classes, warm_up
 
@@ -103,3 +104,34 @@ def test_an_anomaly_stream_can_begin_without_any_label():
     made = warm_up("streams.s", settings, [({"a": float(i % 17)}, None) for i in range(300)])
     assert made.used == 300
     assert made.models.baseline is not None
+
+
+@pytest.mark.parametrize("novelty", [False, True])
+def test_whether_the_warm_up_may_hold_positives_is_a_setting(novelty):
+    settings = Stream(
+        kind="anomaly",
+        classes=["usual", "odd"],
+        features=Features(numeric=["a"]),
+        online="half-space-trees",
+        baseline="gaussian-mixture",
+        serving="online",
+        training=Training(novelty=novelty),
+    )
+    odd = [({"a": 90.0 + i % 7}, "odd") for i in range(100)]
+    usual = [({"a": float(i % 17)}, ["usual", None][i % 2]) for i in range(400)]
+    baseline = warm_up("streams.s", settings, odd + usual).models.baseline
+    assert (baseline.score(pd.DataFrame({"a": [93.0]}))[0] > 0.9) == novelty
+
+
+def test_a_warm_up_with_enough_positives_says_how_many_of_them_are_missed():
+    settings = Stream(
+        kind="anomaly",
+        classes=["usual", "odd"],
+        features=Features(numeric=["a"]),
+        online="half-space-trees",
+        baseline="isolation-forest",
+        serving="online",
+    )
+    rows = [({"a": 90.0 if i % 5 == 0 else float(i % 17)}, "odd" if i % 5 == 0 else "usual") for i in range(3_000)]
+    assert warm_up("streams.s", settings, rows).models.expected.risk is not None
+    assert warm_up("streams.s", settings, rows[:900]).models.expected.risk is None

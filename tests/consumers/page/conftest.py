@@ -8,16 +8,18 @@ import pytest
 
 from stream.config import Features
 from stream.training.aims import Aim
+from stream.training.anomalies import train_anomalies
 from stream.training.search import Budget
 from stream.training.train import Order, train
 from stream.training.trials import Data
-from tests.stream.training.tables import linear, mails, with_column
+from tests.stream.training.tables import anomalies, linear, mails, with_column
 
 
 def trained(data, classes=("no", "yes"), times=None, trials=2, aim=None, left_out=None, kind="binary", **order):
     clock = count()
     made = Order("s", kind, list(classes), aim or Aim(), **order)
-    return train(data, times, made, Budget(trials / 0.7, lambda: next(clock)), {"numpy": "2.0"}, left_out or {}).card
+    make = train_anomalies if kind == "anomaly" else train
+    return make(data, times, made, Budget(trials / 0.7, lambda: next(clock)), {"numpy": "2.0"}, left_out or {}).card
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +54,15 @@ def few():
 def leak():
     data = linear(2_000)
     return trained(with_column(data, "refunded", data.labels.astype(float)), trials=1)
+
+
+@pytest.fixture(scope="session")
+def fraud():
+    return trained(anomalies(2_500), trials=25, kind="anomaly", aim=Aim(alert_budget=0.02))
+
+
+@pytest.fixture(scope="session")
+def unlabelled():
+    data = anomalies(2_500)
+    data.labels[:] = -1
+    return trained(data, trials=15, kind="anomaly", aim=Aim(alert_budget=0.02))

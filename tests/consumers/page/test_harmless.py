@@ -20,7 +20,7 @@ from tests.consumers.page.harmless import EVIL, harmless
 from tests.consumers.page.reading import shown
 
 
-@pytest.mark.parametrize("kind", ["text", "table", "multiclass", "few", "leak"])
+@pytest.mark.parametrize("kind", ["text", "table", "multiclass", "few", "leak", "fraud", "unlabelled"])
 def test_every_kind_of_card_gives_a_page_that_runs_and_fetches_nothing(kind, request):
     assert harmless(page(request.getfixturevalue(kind))).one("main")
 
@@ -94,14 +94,16 @@ cards = st.builds(
     left_out=st.dictionaries(words, whole, max_size=3),
     aim=st.sampled_from([Aim(), Aim(1.0, 3.0), Aim(alert_budget=0.0)]),
     threshold=numbers,
-    risk=st.builds(Risk, shares, shares, shares, st.integers(1, 10**4), words),
+    risk=st.builds(Risk, shares, shares, shares, st.integers(0, 10**4), words),
     absolute=st.booleans(),
     trivial_risk=shares,
     against_plain=st.tuples(shares, shares, shares),
     reading=st.builds(Reading, st.sampled_from(["balanced", "overfit"]), words),
     leaks=st.lists(words, max_size=2),
-    calibration=st.builds(Calibration, st.booleans(), shares, shares, shares, shares, bins, bins),
-    tried=st.lists(st.builds(Tried, words, whole, shares, shares, shares), max_size=4),
+    calibration=st.one_of(st.none(), st.builds(Calibration, st.booleans(), shares, shares, shares, shares, bins, bins)),
+    tried=st.lists(st.builds(Tried, words, whole, st.none() | shares, shares, shares, st.none() | shares), max_size=4),
+    chosen_by=st.sampled_from(["risk", "average precision", "stability"]),
+    judged=st.integers(0, 10**4),
     lookbacks=st.one_of(
         st.none(),
         st.builds(

@@ -41,3 +41,19 @@ def mails(rows: int, seed: int = 1) -> Data:
             made.append(str(chance.choice(told)))
         texts.append(" ".join(made))
     return Data(pd.DataFrame({"text": pd.Series(texts, dtype=object)}), labels, 2, Features(text=["body"]))
+
+
+def anomalies(rows: int, share: float = 0.06, seed: int = 1, *, far: bool = True) -> Data:
+    """Six numbers, of which two go together; positives lie far outside, or in the middle, where no detector looks."""
+    chance = np.random.default_rng(seed)
+    table = chance.normal(size=(rows, 6))
+    table[:, 1] = table[:, 0] + 0.2 * table[:, 1]
+    labels = (chance.random(rows) < share).astype(int)
+    positive = labels == 1
+    if far:
+        table[positive] *= chance.uniform(1.0, 4.0, size=(positive.sum(), 1))
+    else:
+        table[positive, 2] = 0.8 + 0.05 * chance.normal(size=positive.sum())
+        table[positive, 3] = 0.8 + 0.05 * chance.normal(size=positive.sum())
+    names = [f"x{i}" for i in range(6)]
+    return Data(pd.DataFrame(table, columns=names), labels, 2, Features(numeric=names))
