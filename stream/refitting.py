@@ -4,7 +4,8 @@ Policies: ``never``; ``periodic:N``, every N labelled records; ``on-alarm``, COL
 ``baseline_rot``, so that there is something of the new world to learn from. The recipe is the stream's own
 ``baseline``; how far back it looks is tried out (stream.windows): on all that is kept and on the newest of WINDOWS, and
 of SHORT, since behind an alarm little is of the new world; judged by the newest COLLECT records, and then fitted on
-these too.
+these too. A detector of anomalies is fitted on all that is kept, or with ``training.novelty`` on what is not labelled
+positive: windows are judged by Brier scores, which it has not.
 """
 
 import hashlib
@@ -23,7 +24,8 @@ from stream.factories import guarded, make_baseline
 from stream.features import FeatureExtractor, Row
 from stream.given import GIVEN
 from stream.records import Chosen, Labelled
-from stream.validation import baseline_scores, expected
+from stream.training.aims import Aim
+from stream.validation import baseline_scores, expected, missed_risk
 from stream.windows import NEWEST, WINDOWS, Array, brier_scores, ranked
 
 SHORT = (600, 1_000)
@@ -108,11 +110,18 @@ class Refitting:
         artifact, version = batch.dump(estimator), batch.version(estimator)
         self.done.append(Refitted(self.labelled, len(taken), version))
         frame, labels = extractor.frame([row for row, _ in taken]), [label for _, label in taken]
+        threshold, missing = 0.5, None
         with guarded(f"the baseline {self.stream.baseline}"):
             make = partial(make_baseline, self.key, self.stream)
-            scores = baseline_scores(make, frame, labels, self.stream.kind, len(self._classes))
-        known = expected(self.stream, frame, labels, scores)
-        return Chosen(version, hashlib.sha256(artifact).hexdigest(), 0.5, artifact=artifact, expected=known)
+            if self.stream.kind == "anomaly":
+                scores = batch.Baseline(estimator, self.stream.kind, version).score(frame)
+                flagged = Aim(alert_budget=self.stream.alert_rate)
+                threshold = flagged.threshold(np.array(labels), np.array(scores))
+                missing = missed_risk(make, frame, labels, novelty=self.stream.training.novelty)
+            else:
+                scores = baseline_scores(make, frame, labels, self.stream.kind, len(self._classes))
+        known = expected(self.stream, frame, labels, scores, missing)
+        return Chosen(version, hashlib.sha256(artifact).hexdigest(), threshold, artifact=artifact, expected=known)
 
     def _keep(self, event_id: str, row: Row, label: int) -> None:
         self._rows[event_id] = (row, label)
@@ -123,11 +132,13 @@ class Refitting:
         return list(self._rows.values())[-rows:]
 
     def _all_classes(self, taken: Sequence[tuple[Row, int]]) -> bool:
-        return len({label for _, label in taken}) == len(self._classes)
+        return self.stream.kind == "anomaly" or len({label for _, label in taken}) == len(self._classes)
 
     def _window(self, extractor: FeatureExtractor) -> int:
         """How many of the newest records to fit on, as the newest COLLECT of them say."""
         kept = len(self._rows)
+        if self.stream.kind == "anomaly":
+            return kept
         judged = self._newest(COLLECT)
         frame, truth = extractor.frame([row for row, _ in judged]), np.array([label for _, label in judged])
 
@@ -144,9 +155,8 @@ class Refitting:
         estimator = make_baseline(self.key, self.stream)
         with guarded(f"the baseline {self.stream.baseline}"):
             labels = [label for _, label in taken]
-            batch.fit(
-                estimator, extractor.frame([row for row, _ in taken]), labels, self.stream.kind, len(self._classes)
-            )
+            frame, novelty = extractor.frame([row for row, _ in taken]), self.stream.training.novelty
+            batch.fit(estimator, frame, labels, self.stream.kind, len(self._classes), novelty=novelty)
         return estimator
 
 
@@ -168,8 +178,8 @@ def check(policy: str, stream: Stream) -> None:
     """Raises SettingError for a policy that this stream cannot have."""
     if policy == NEVER:
         return
-    if stream.kind == "anomaly" or stream.baseline == "none" or stream.baseline.startswith(GIVEN):
-        wanted = "never, where the baseline is no classifier that can be fitted here"
+    if stream.baseline == "none" or stream.baseline.startswith(GIVEN):
+        wanted = "never, where the baseline is nothing that can be fitted here"
         raise SettingError("--retrain", policy, wanted)
 
 

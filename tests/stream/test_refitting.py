@@ -2,8 +2,10 @@
 
 import msgspec
 import numpy as np
+import pandas as pd
 import pytest
 
+from stream.baseline import load
 from stream.chain import Chain
 from stream.config import Duration, Features, Labels, Stream, Training
 from stream.errors import SettingError
@@ -184,5 +186,35 @@ def test_what_is_no_policy_is_refused(policy):
 def test_what_cannot_be_fitted_cannot_be_retrained(settings):
     stream = Stream(classes=["a", "b"], features=FEATURES, **settings)
     check("never", stream)
-    with pytest.raises(SettingError, match="no classifier that can be fitted here"):
+    with pytest.raises(SettingError, match="nothing that can be fitted here"):
         check("on-alarm", stream)
+
+
+@pytest.mark.parametrize("novelty", [False, True])
+def test_a_detector_is_fitted_anew_on_all_that_is_kept_or_on_what_is_not_positive(novelty):
+    stream = Stream(
+        kind="anomaly", classes=["a", "b"], features=FEATURES, online="half-space-trees", alert_rate=0.1,
+        baseline="gaussian-mixture", serving="online", training=Training(rows=1_000, novelty=novelty),
+    )  # fmt: skip
+    check("on-alarm", stream)
+    refitting = Refitting("s", stream, "periodic:500", FIRST)
+    chance = np.random.default_rng(1)
+    odd = [90.0 if n % 5 == 0 else float(chance.normal()) for n in range(1_000)]
+    refitting.begin((f"e{n}", {"x": x}, int(x > 50)) for n, x in enumerate(odd))
+    made = refitting.fit()
+    baseline = load(made.artifact, "anomaly", made.version)
+    scores = np.array(baseline.score(pd.DataFrame({"x": odd})))
+    assert refitting.done[-1].rows == 1_000
+    assert (scores[0] > 0.9) == novelty
+    assert (scores >= made.threshold).mean() <= 0.1
+    assert made.expected.classes == {"a": 800, "b": 200}
+
+
+def test_a_detector_can_be_fitted_anew_where_no_label_is_positive():
+    stream = Stream(
+        kind="anomaly", classes=["a", "b"], features=FEATURES, online="half-space-trees",
+        baseline="isolation-forest", serving="online",
+    )  # fmt: skip
+    refitting = Refitting("s", stream, "periodic:500", FIRST)
+    refitting.begin((f"e{n}", {"x": float(n % 17)}, 0) for n in range(600))
+    assert refitting.fit() is not None
