@@ -26,7 +26,7 @@ from stream.training.search import Budget
 from stream.training.splits import plan
 from stream.training.train import Order
 from stream.training.trials import Data
-from tests.stream.training.tables import anomalies
+from tests.stream.training.tables import anomalies, mails
 
 FOREST = "isolation-forest"
 
@@ -244,3 +244,12 @@ def test_categories_and_missing_values_are_no_hindrance_to_any_detector():
     trials = Rankings(both, plan(1_600), Aim(), 1, novelty=False)
     for name in DETECTORS:
         assert trials.attempt(Candidate(name)) is not None, trials.refused
+
+
+def test_every_detector_reads_words_behind_an_svd():
+    data = mails(800)
+    trials = Rankings(data, plan(800), Aim(), 1, novelty=False)
+    tried = [each for each in anomaly_candidates(data.features, 600, 1, labels=False) if not each.settings[1:]]
+    assert {each.family for each in tried} == set(DETECTORS)
+    for candidate in tried:
+        assert trials.attempt(candidate) is not None, (candidate, trials.refused)
