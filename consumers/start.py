@@ -259,14 +259,19 @@ class Example(Struct):
 
 
 def side_by_side(rows: Iterable[dict[str, Any] | RecordError], decoder: RecordDecoder, delay: float) -> list[Example]:
-    """Rows with their labels in them, which came after so many seconds; those that are no events are left out."""
+    """Rows with their labels in them; those that are no events are left out.
+
+    Labels came when the rows say; after so many seconds where they do not.
+    """
     examples = []
     for index, fields in enumerate(rows):
         if isinstance(fields, dict):
             with suppress(RecordError):
                 event = decoder.event(fields, index, float(index))
-                label = decoder.label_of(fields)
-                examples.append(Example(event.event_id, event.fields, label, event.time, event.time + delay))
+                label, came = decoder.label_of(fields), event.time + delay
+                if label is not None and fields.get(decoder.fields.label_time) not in (None, ""):
+                    came = decoder.label_time_of(fields)
+                examples.append(Example(event.event_id, event.fields, label, event.time, came))
     return examples
 
 

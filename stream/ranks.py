@@ -1,4 +1,4 @@
-"""Where a score stands among the latest: scores of any two models become comparable, and a budget becomes a threshold."""
+"""Where a score stands among the latest: scores of two models become comparable, and a budget becomes a threshold."""
 
 from array import array
 from bisect import bisect_left, insort

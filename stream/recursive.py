@@ -1,9 +1,9 @@
 """Logistic regression that learns from each label as much as there is to learn: recursive, of second order.
 
-The newest label moves the weights by the inverse of all the curvature seen so far, as Newton's method would on all of it
-at once (a Gaussian posterior updated label by label: Spiegelhalter and Lauritzen 1990; with forgetting as in recursive
-least squares: Ljung and Söderström 1983). A gradient step costs a tenth, and where one event in 200 is positive it takes
-more positives than there are: docs/online-models.md has the figures.
+The newest label moves the weights by the inverse of all the curvature seen so far, as Newton's method would on all of
+it at once (a Gaussian posterior updated label by label: Spiegelhalter and Lauritzen 1990; with forgetting as in
+recursive least squares: Ljung and Söderström 1983). A gradient step costs less, and where one event in 200 is positive
+it takes more positives than there are: docs/online-models.md has the figures.
 """
 
 import math
@@ -19,6 +19,9 @@ MOST = 256
 PRIOR = 1.0
 """Variance of a weight of which nothing is known, and of one of which all has been forgotten."""
 
+INTERCEPT = 25.0
+"""Of the intercept: where positives are rare it lies far from 0."""
+
 HALF_LIFE = 23_000
 """Labels after which one counts half."""
 
@@ -32,12 +35,12 @@ FURTHEST = 30.0
 """Log odds."""
 
 
-class RecursiveLogistic(base.Classifier):  # type: ignore[misc]  # river's base has no types
+class RecursiveLogistic(base.Estimator):
     """Binary logistic regression over a dict of numbers, best of unit scale; memory is MOST squared at most.
 
     ``negatives``: of the labels that are not positive one in 1 / negatives is learned, every so many-th. Probabilities
-    stay those of the whole stream: the odds that it learns by are shifted by the share that is left out, so that nothing
-    has to be corrected afterwards (King and Zeng 2001).
+    stay those of the whole stream: the odds that it learns by are shifted by the share that is left out, so that
+    nothing has to be corrected afterwards (King and Zeng 2001).
 
     >>> model = RecursiveLogistic()
     >>> for at in range(200):
@@ -50,7 +53,7 @@ class RecursiveLogistic(base.Classifier):  # type: ignore[misc]  # river's base 
         self.negatives = negatives
         self.places: dict[Hashable, int] = {"": 0}  # the intercept
         self.weights = np.zeros(1)
-        self.covariance = np.eye(1) * PRIOR * 25.0
+        self.covariance = np.eye(1) * INTERCEPT
         self.learned = 0
         self.skipped = 0.0
 
@@ -79,6 +82,7 @@ class RecursiveLogistic(base.Classifier):  # type: ignore[misc]  # river's base 
         if not spread >= 0.0:
             # Rounding has brought it there, after very many labels: what is known of the weights stays.
             self.covariance = np.eye(len(z)) * PRIOR
+            self.covariance[0, 0] = INTERCEPT
             return
         share = 1.0 / (1.0 + curvature * spread)
         self.weights += step * ((y - p) * share)
@@ -110,7 +114,7 @@ class RecursiveLogistic(base.Classifier):  # type: ignore[misc]  # river's base 
         """Let no variance grow beyond the prior's: a column that never varies would be forgotten without bound."""
         variances = self.covariance.diagonal().copy()
         bound = np.full(len(variances), PRIOR)
-        bound[0] = PRIOR * 25.0
+        bound[0] = INTERCEPT
         if (variances > bound).any():
             scale = np.sqrt(np.minimum(1.0, bound / variances))
             self.covariance *= np.outer(scale, scale)

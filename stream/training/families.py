@@ -142,8 +142,8 @@ def _detectors(features: Features) -> Iterator[Candidate]:
     )
     # Most of them take dense numbers only, which a vocabulary has too many of.
     selects = ["svd:50"] if features.text else [""]
-    if not features.text and len(features.numeric) > 2:
-        selects.append(f"pca:{max(2, len(features.numeric) // 2)}")
+    if not features.text and len(features.numbers) > 2:
+        selects.append(f"pca:{max(2, len(features.numbers) // 2)}")
     for (family, settings), select in product(each, selects):
         yield Candidate(family, "words" if features.text else "", select, settings)
 
