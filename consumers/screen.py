@@ -149,6 +149,9 @@ def _value(console: Console, results: Results) -> None:
     ends = f"95% interval of the difference: {low:+d} to {high:+d}"
     judged = f"the {plural(seen.judged, 'labelled event')} judged since it is in use, or a field was whole again"
     gap = f"of 1,000 labelled events the baseline gets {size} wrong than the online model ({ends})"
+    if results.settings.kind == "anomaly":
+        judged = f"the {plural(seen.judged, 'labelled positive')} judged since it is in use, or a field was whole again"
+        gap = f"of 1,000 positives the baseline misses {size} than the online model ({ends})"
     lines = [f"{gap}, by {judged}; {tolerated:g} more are tolerated"]
     lines += [f"not tested: {detector}: {why}" for detector, why in seen.off.items()]
     if seen.retrained is not None:

@@ -301,7 +301,7 @@ def _take(plan: Plan, stream: Stream, models: Models) -> None:
         if found is None:
             raise SettingError("--baseline", f"registry:{which}", f"there: {plan.name} has no {which}")
         one = found
-    models.swap(Swap(chosen(registry, one, stream)), stream.kind, held=set())
+    models.swap(Swap(chosen(registry, one, stream)), stream.kind)
 
 
 def _text(value: object) -> str:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from stream.config import Stream
 from stream.entry import IMPLIED, Entry
-from stream.models import Frozen, Thresholds
+from stream.models import Frozen
 from stream.records import Labelled, Score, Shadow
 
 
@@ -20,21 +20,22 @@ class Answers:
         self._hashed = stream.features.hashed
         self._partition = partition
 
+    def called(self, score: Any, threshold: float) -> int:
+        """The index of the class that a score stands for."""
+        place: int = score.index(max(score)) if self._many else score >= threshold
+        return place
+
     def answer(self, score: Any, threshold: float) -> str:
         """The class that a score stands for."""
-        answer: str = self._names[score.index(max(score)) if self._many else score >= threshold]
-        return answer
+        return self._names[self.called(score, threshold)]
 
     def shadows(self, scores: Mapping[str, Score], models: Mapping[str, Frozen]) -> dict[str, Shadow]:
         """What each of the models has said with its score."""
         return {v: Shadow(score, self.answer(score, models[v].threshold)) for v, score in scores.items()}
 
-    def record(
-        self, entry: Entry, thresholds: Thresholds, shadows: dict[str, Shadow], *, late: bool, sampled: bool
-    ) -> Labelled:
+    def record(self, entry: Entry, shadows: dict[str, Shadow], *, late: bool, sampled: bool) -> Labelled:
         """The labelled record of an entry, with its first label."""
         p = entry.prediction
-        online, baseline = thresholds
         return Labelled(
             p.event_id,
             p.time,
@@ -46,8 +47,8 @@ class Answers:
             p.online,
             p.baseline,
             p.label,
-            self.answer(p.online, online),
-            None if p.baseline is None else self.answer(p.baseline, baseline),
+            self._names[entry.ours],
+            None if p.baseline is None else self._names[entry.theirs],
             p.online_version,
             p.baseline_version,
             entry.state == IMPLIED,
@@ -58,8 +59,8 @@ class Answers:
             partition=self._partition,
         )
 
-    def correction(self, entry: Entry, thresholds: Thresholds, shadows: dict[str, Shadow]) -> Labelled:
+    def correction(self, entry: Entry, shadows: dict[str, Shadow]) -> Labelled:
         """The record of an entry's last label, which contradicts what was said before."""
-        record = self.record(entry, thresholds, shadows, late=False, sampled=True)
+        record = self.record(entry, shadows, late=False, sampled=True)
         label, time = self._names[entry.last], entry.last_time
         return replace(record, label=label, label_time=time, features=None, implied=False, correction=True)

@@ -119,17 +119,22 @@ def fit(
 ) -> None:
     """Fit in place; raises TrainingError, which says what the rows lack.
 
-    A detector of anomalies takes no labels; with ``novelty`` it is fitted on the rows that are not labelled positive.
+    A detector of anomalies takes no labels; with ``novelty`` it is fitted on the rows that are not labelled positive. A
+    classifier is fitted on those that have a label, which is not -1.
     """
     if not len(frame):
         raise TrainingError("no labelled rows to train on")
+    detects = kind == "anomaly" and hasattr(estimator, "score_samples")
+    if kind == "anomaly" and not detects:
+        labelled = [at for at, label in enumerate(labels) if label >= 0]
+        frame, labels = frame.iloc[labelled], [labels[at] for at in labelled]
     seen = sorted(set(labels))
-    if kind != "anomaly" and seen != list(range(classes)):
+    if not detects and seen != list(range(classes)):
         raise TrainingError(
             f"the {len(frame)} labelled warm-up rows hold only {len(seen)} of {classes} classes: take a longer warm-up"
         )
     try:
-        if kind == "anomaly":
+        if detects:
             clean = [at for at, label in enumerate(labels) if label != 1] if novelty else slice(None)
             with np.errstate(invalid="ignore"):  # PCA of columns that never vary: shares of nothing
                 estimator.fit(frame.iloc[clean])

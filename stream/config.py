@@ -121,8 +121,9 @@ class Stream(Struct, frozen=True, forbid_unknown_fields=True):
     warm-up. ``positive`` is the class that binary scores are the probability of (the last one unless named).
     ``online`` and ``baseline`` name a factory, ``module:function``, or ``field:NAME`` for a score that each event
     brings along; ``baseline = "none"`` runs the online model alone. ``alert_rate``: share of events that an
-    anomaly detector flags. ``recent_ids``: a repeated event is known again within so many events. ``partitions``: of
-    each of the stream's topics.
+    anomaly detector flags; with ``alerts_per_day`` so many a day. With ``learn_alerts`` false, online detectors do not
+    learn from what they would flag. ``recent_ids``: a repeated event is known again within so many events.
+    ``partitions``: of each of the stream's topics.
     """
 
     kind: Kind = "binary"
@@ -141,6 +142,8 @@ class Stream(Struct, frozen=True, forbid_unknown_fields=True):
     training: Training = field(default_factory=Training)
     warm_up: int = 2_500
     alert_rate: float = 0.01
+    alerts_per_day: int = 0
+    learn_alerts: bool = True
     blend_share: float = 0.001
     max_ahead: Duration = Duration(3600)
     recent_ids: int = 100_000
@@ -242,6 +245,7 @@ def check_stream(key: str, stream: Stream) -> None:
     _at_least(f"{key}.features.text_cap", stream.features.text_cap, 1)
     if not 8 <= stream.features.hash_bits <= 24:
         raise SettingError(f"{key}.features.hash_bits", stream.features.hash_bits, "8 to 24")
+    _at_least(f"{key}.alerts_per_day", stream.alerts_per_day, 0)
     if not 0 < stream.alert_rate < 1:
         raise SettingError(f"{key}.alert_rate", stream.alert_rate, "a share between 0 and 1")
     if not 0 < stream.blend_share < 0.5:
@@ -367,8 +371,6 @@ def _check_models(key: str, stream: Stream) -> None:
             raise SettingError(f"{key}.classes", [], wanted)
     if stream.kind == "anomaly" and stream.monitor.loss != "errors":
         raise SettingError(f"{key}.monitor.loss", stream.monitor.loss, '"errors": anomaly scores are no probabilities')
-    if stream.kind == "anomaly" and stream.serving == "blend":
-        raise SettingError(f"{key}.serving", "blend", '"online" or "baseline": anomaly scores are no probabilities')
 
 
 def _at_least(key: str, value: int, least: int) -> None:

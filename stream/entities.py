@@ -168,7 +168,7 @@ class EntityTable:
 
     >>> table = EntityTable([Entity("card", "", ["count", "since"], [86_400.0])], 100)
     >>> [table.observe("a", now, {}) for now in (0.0, 86_400.0)]
-    [[0.0, None], [0.36787944117144233, 86400.0]]
+    [[0.0, None], [0.5819767068693265, 86400.0]]
     """
 
     def __init__(self, entities: Sequence[Entity], capacity: int) -> None:

@@ -15,6 +15,7 @@ class Entry(Struct, gc=False):
     ``x`` is the online model's input while the batch that brought the event lasts, ``packed`` the same at rest: a
     dict of words is ten times larger. ``arrived`` is the task's clock when the event came. ``label`` is the first
     label, which is learned from, ``last`` the last that contradicted what was known. ``number`` counts admissions.
+    ``ours``, ``theirs``: the indices of the classes that the online model and the baseline called.
     """
 
     prediction: Prediction
@@ -29,6 +30,8 @@ class Entry(Struct, gc=False):
     last: int = -1
     last_time: float = 0.0
     number: int = -1
+    ours: int = -1
+    theirs: int = -1
 
     def pack(self) -> None:
         """Put the model's input to rest; the same numbers come back, bit for bit."""

@@ -24,6 +24,8 @@ class GivenScore:
     0.25
     """
 
+    at_once = from_labels = False
+
     def __init__(self, field: str, classes: list[str]) -> None:
         self.field = field
         self.classes = classes

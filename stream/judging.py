@@ -22,6 +22,7 @@ from stream.drift.rot import PAIRED, REVERSE, Limits
 from stream.drift.sight import Sight
 from stream.drift.value import LET_ONLINE_SERVE, Realised, realised
 from stream.drift.verdict import NEXT
+from stream.missed import Missed
 from stream.profile import Profile
 from stream.reasons import broken, guessed, moved, shifted
 from stream.records import Labelled, References
@@ -51,6 +52,8 @@ class JudgingState(Struct):
     suspect: list[tuple[float, float]]
     invalid: str
     verdict: str
+    missed: tuple[Missed, Missed]
+    taken: int
 
 
 class Judging:
@@ -58,7 +61,8 @@ class Judging:
 
     ``verdict`` is what was thought last. ``suspect``: from when to when fields were broken, by the times of events,
     from which nothing follows. ``invalid``: why nothing follows from the labels of now. ``former``: the gap of the
-    version before, where it was worth a retrain.
+    version before, where it was worth a retrain. ``missed``: which positives baseline and online model miss, where
+    these are rare; ``taken``: records that this version is judged by, positive or not.
     """
 
     def __init__(self, name: str, stream: Stream) -> None:
@@ -78,6 +82,8 @@ class Judging:
         self.moves = Moves()
         self.guesses = guesses(float(self.limits.false_alarm_every))
         self.sight = Sight(float(stream.monitor.must_know_within))
+        self.missed = Missed(), Missed()
+        self.taken = 0
         self._begin()
 
     def takes(self, record: Labelled) -> bool:
@@ -97,6 +103,7 @@ class Judging:
         online = float(record.online_label != record.label)
         before = dict(judgement.held)
         crossings: list[Crossing] = []
+        self.taken += 1
         if record.baseline_label is None:
             judgement.online.update(online)
         else:
@@ -105,9 +112,12 @@ class Judging:
                 self.moves.label(record.label, record.time)
                 self.guesses.labelled(record, self.stream.classes, baseline)
                 judgement.inputs_moved(self.moves.moved)
-            crossings = judgement.update(record.time, baseline, online, self._briers(record))
-            self.account.labelled(record, baseline, online)
-            self.sight.ask(judgement)
+            losses = self._missed(record) if self.limits.rare else (baseline, online)
+            if losses is None:
+                return
+            crossings = judgement.update(record.time, *losses, self._briers(record))
+            self.account.labelled(record, *losses)
+            self.sight.ask(judgement, judgement.baseline.events / self.taken)
             if any(crossing.detector == PAIRED for crossing in crossings):
                 self.account.alarmed()
         events = max(judgement.baseline.events, judgement.online.events)
@@ -117,9 +127,18 @@ class Judging:
             if changed and not crossings:
                 yield None
 
+    def _missed(self, record: Labelled) -> tuple[float, float] | None:
+        """Both models' losses on a positive; None of others, and while too few others are known."""
+        positive = record.label == self.stream.classes[-1]
+        baseline, online = (
+            missed.update(score, positive=positive)  # type: ignore[arg-type] # anomaly scores are numbers
+            for missed, score in zip(self.missed, (record.baseline, record.online), strict=True)
+        )
+        return None if baseline is None or online is None else (baseline, online)
+
     def _briers(self, record: Labelled) -> tuple[float | None, ...]:
         """Both models' Brier scores, where the evidence is of them too."""
-        if self.limits.loss == "errors":
+        if self.limits.loss != "errors+brier":
             return ()
         place = self.stream.classes.index(record.label)
         return brier(record.baseline, place), brier(record.online, place)
@@ -202,6 +221,7 @@ class Judging:
     def _begin(self) -> None:
         known = self._known(self.version) or References(None)
         self.judgement = judge(self.limits, known.expected.risk, known.online_risk)
+        self.missed, self.taken = (Missed(), self.missed[1]), 0
         inputs = known.expected.inputs
         self.account = Account(self._costs_key, self.stream, None if inputs is None else inputs.histograms)
 
@@ -243,7 +263,7 @@ class Judging:
             said = f"{why}: {following}" if why else following
             return f"{said}; what has moved: {what}" if what else said
         elif verdict in ("shift_unconfirmed", "benign_shift") and judgement.after is not None:
-            why = f"{what}; {shifted(verdict, judgement.after, float(self.stream.labels.maturity))}"
+            why = f"{what}; {shifted(verdict, judgement, judgement.after, float(self.stream.labels.maturity))}"
         else:
             why = f"{judgement.reason}; what has moved: {what}" if what else judgement.reason
             if verdict == "online_fault" and self.suspect:
@@ -279,6 +299,8 @@ class Judging:
             self.suspect,
             self.invalid,
             self.verdict,
+            self.missed,
+            self.taken,
         )
 
     def restore(self, state: JudgingState) -> None:
@@ -291,6 +313,7 @@ class Judging:
         self._begin()
         if state.judgement.limits == self.limits:
             self.judgement = state.judgement
+        self.missed, self.taken = state.missed, state.taken
         self.account.restore(state.account)
         self.sight, self.sight.within = state.sight, self.sight.within
 
@@ -302,5 +325,5 @@ def limits(stream: Stream) -> Limits:
         monitor.false_alarm_every,
         monitor.tolerate_extra_errors_per_1000 / 1000,
         monitor.tolerate_above_reference_per_1000 / 1000,
-        monitor.loss,
+        "missed" if stream.kind == "anomaly" else monitor.loss,
     )

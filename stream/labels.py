@@ -253,11 +253,6 @@ class LabelJoin:
         entry.state = EVICTED
         entry.drop()
 
-    def versions(self) -> set[str | None]:
-        """The baselines that have scored an event which is still held."""
-        tables = (self.young, self.overdue, self.recent)
-        return {entry.prediction.baseline_version for table in tables for entry in table.values()}
-
     def snapshot(self) -> Snapshot:
         """All of it; taken between batches."""
         entries = segments.snapshot(self._tables())

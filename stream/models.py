@@ -1,7 +1,6 @@
 """The models that score a stream, and what they make of a batch before it is gone through event by event."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from functools import partial
 from itertools import repeat
 from typing import Any
@@ -20,9 +19,6 @@ from stream.given import GIVEN, GivenScore
 from stream.online import OnlineModel
 from stream.records import Chosen, Event, Score, Swap
 from stream.reference import Expected
-
-Thresholds = tuple[float, float]
-"""Of online model and baseline: an event scored at or above is called positive."""
 
 Ready = tuple[Row, ModelInput, Score, Score, Mapping[str, Score]]
 """An event's row, the online model's input, given or baseline's scores, and the shadows' by their versions."""
@@ -58,11 +54,10 @@ class Models(Struct):
     """What scores a stream's events, and where each anomaly detector's alarm begins.
 
     ``online_version`` names the online model's recipe and warm-up, not what it has learned since.
-    ``thresholds`` are (online, baseline): an event scored at or above is called positive; ``past`` are those of
-    baselines that were in use before, by version, while events wait that they have scored. ``artifact`` is the
-    baseline's skops file, with which a snapshot restores a task anywhere; a given score has none. ``shadows`` are
-    scored beside the baseline and not served, by their versions. ``expected`` is of the baseline in use,
-    ``online_risk`` as in References. ``derived``: what both models' derived columns are made of.
+    ``thresholds`` are (online, baseline): an event scored at or above is called positive; with an alert budget they are
+    those to begin with. ``artifact`` is the baseline's skops file, with which a snapshot restores a task anywhere; a
+    given score has none. ``shadows`` are scored beside the baseline and not served, by their versions. ``expected`` is
+    of the baseline in use, ``online_risk`` as in References. ``derived``: what both models' derived columns are of.
     """
 
     online: OnlineModel | GivenScore
@@ -70,7 +65,6 @@ class Models(Struct):
     baseline: Baseline | GivenScore | None
     thresholds: tuple[float, float] = (0.5, 0.5)
     artifact: bytes = b""
-    past: dict[str | None, Thresholds] = {}
     shadows: dict[str, Frozen] = {}
     expected: Expected = Expected()
     online_risk: float | None = None
@@ -80,10 +74,6 @@ class Models(Struct):
     def baseline_version(self) -> str | None:
         """The version of the baseline in use, if there is one."""
         return None if self.baseline is None else self.baseline.version
-
-    def thresholds_of(self, version: str | None) -> Thresholds:
-        """The thresholds of an event that the baseline of this version has scored."""
-        return self.thresholds if version == self.baseline_version else self.past.get(version, self.thresholds)
 
     def differs(self, swap: Swap) -> bool:
         """Whether a swap would change anything."""
@@ -96,18 +86,15 @@ class Models(Struct):
         asked = {chosen.version: chosen.threshold for chosen in swap.shadows}
         return asked != {version: shadow.threshold for version, shadow in self.shadows.items()}
 
-    def swap(self, swap: Swap, kind: Kind, held: AbstractSet[str | None]) -> None:
+    def swap(self, swap: Swap, kind: Kind) -> None:
         """Take other baselines into use, all or, where one cannot be loaded, none.
 
-        ``held``: the versions that have scored an event that is still here. Raises StateError for a file that cannot be
-        loaded.
+        Raises StateError for a file that cannot be loaded.
         """
         champion = None if swap.champion is None else self._frozen(swap.champion, kind)
         self.shadows = {chosen.version: self._frozen(chosen, kind) for chosen in swap.shadows}
         if champion is None:
             return
-        known = {**self.past, self.baseline_version: self.thresholds}
-        self.past = {version: of for version, of in known.items() if version in held}
         self.baseline, self.artifact = champion.baseline, champion.artifact
         self.thresholds = (self.thresholds[0], champion.threshold)
         self.expected = swap.champion.expected  # type: ignore[union-attr] # there is a champion
@@ -140,7 +127,6 @@ class Models(Struct):
         return {
             "baseline": self.baseline_version,
             "thresholds": self.thresholds,
-            "past": self.past,
             "shadows": shadows,
             "expected": self.expected,
             "online_risk": self.online_risk,
@@ -164,7 +150,7 @@ class Models(Struct):
         else:
             champion = of(version, thresholds[1])
             self.baseline, self.artifact = champion.baseline, champion.artifact
-        self.thresholds, self.past = thresholds, state["past"]
+        self.thresholds = thresholds
         self.expected, self.online_risk = state["expected"], state["online_risk"]
         self.derived = Derived(stream.features)
         self.derived.restore(state["derived"], segments)

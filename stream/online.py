@@ -1,12 +1,13 @@
 """Online models: river pipelines from factories, behind the three verbs that the scoring task needs.
 
 A factory takes the stream's settings and gives a river estimator whose labels are class indices (True and
-False for two classes). Settings name one of FACTORIES, or ``module:function`` for the user's own.
+False for two classes). Settings name one of FACTORIES, or ``module:function`` for the user's own; of a stream of
+anomalies several, joined by ``+``, which are pooled.
 """
 
 import importlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from river import anomaly, base, linear_model, optim
@@ -14,8 +15,10 @@ from river import anomaly, base, linear_model, optim
 from stream.config import Stream
 from stream.errors import ModelError, SettingError
 from stream.features import ModelInput
+from stream.pooled import Pooled
 from stream.records import Score
-from stream.scaling import ScaleNumbers, ScaleToUnit
+from stream.recursive import RecursiveLogistic
+from stream.scaling import FillNumbers, ScaleNumbers, ScaleToUnit, ToUnit
 
 Factory = Callable[[Stream], base.Estimator]
 
@@ -40,28 +43,65 @@ def logistic(stream: Stream) -> base.Estimator:
     return ScaleNumbers(stream.features.numbers) | model if stream.features.numbers else model
 
 
+def recursive_logistic(stream: Stream) -> base.Estimator:
+    """Logistic regression of second order over scaled numbers and few categories: slower a label, and sooner right."""
+    return ScaleNumbers(stream.features.numbers) | RecursiveLogistic()
+
+
 def half_space_trees(stream: Stream) -> base.Estimator:
     """Ten half-space trees of height 8 over the numeric columns (Tan, Ting and Liu 2011)."""
     columns = stream.features.numbers
     return ScaleToUnit(columns) | anomaly.HalfSpaceTrees(n_trees=10, height=8, window_size=250, seed=stream.seed)
 
 
-FACTORIES: dict[str, Factory] = {
-    "logistic": logistic,
+def one_class_svm(stream: Stream) -> base.Estimator:
+    """A linear one-class support vector machine by stochastic gradient descent (Schölkopf et al. 2001)."""
+    return ScaleNumbers(stream.features.numbers) | ToUnit(anomaly.OneClassSVM(nu=0.1))
+
+
+def loda(stream: Stream) -> base.Estimator:
+    """Histograms of 100 sparse random projections (Pevný 2016)."""
+    return FillNumbers(stream.features.numbers) | ToUnit(anomaly.LODA(seed=stream.seed))
+
+
+DETECTORS: dict[str, Factory] = {
     "half-space-trees": half_space_trees,
+    "one-class-svm": one_class_svm,
+    "loda": loda,
 }
+
+CLASSIFIERS: dict[str, Factory] = {
+    "logistic": logistic,
+    "recursive-logistic": recursive_logistic,
+}
+
+FACTORIES: dict[str, Factory] = {**CLASSIFIERS, **DETECTORS}
+
+JOINS = "+"
+"""Between the names of those that are pooled."""
+
+
+def pooled(stream: Stream, names: Sequence[str]) -> base.Estimator:
+    """Detectors and classifiers by name, as one model of a stream of anomalies."""
+    detectors, classifiers = (
+        {name: factories[name](stream) for name in names if name in factories} for factories in (DETECTORS, CLASSIFIERS)
+    )
+    return Pooled(detectors, classifiers, 0.0 if stream.learn_alerts else stream.alert_rate)
 
 
 class OnlineModel:
     """A river estimator that scores an event and later learns from its label.
 
-    ``classes`` is the number of classes; for two, a score is the probability of class 1.
+    ``classes`` is the number of classes; for two, a score is the probability of class 1. It learns ``at_once`` from
+    every event, or ``from_labels`` when they come, or both.
     """
 
     def __init__(self, estimator: Any, kind: str, classes: int) -> None:
         self.estimator = estimator
         self.kind = kind
         self.classes = classes
+        self.at_once = kind == "anomaly"
+        self.from_labels = kind != "anomaly" or hasattr(estimator, "learn_label")
 
     def score(self, x: ModelInput) -> Score:
         """Score one event; raises ModelError where the model's answer is no score."""
@@ -78,9 +118,11 @@ class OnlineModel:
         return self._shares(self.estimator.predict_proba_one(x))
 
     def learn(self, x: ModelInput, label: int | None) -> None:
-        """Learn from one event; anomaly detectors learn without a label (None)."""
-        if self.kind == "anomaly":
+        """Learn from one event; anomaly detectors learn without a label (None), and some from it again with one."""
+        if self.kind == "anomaly" and label is None:
             self.estimator.learn_one(x)
+        elif self.kind == "anomaly":
+            self.estimator.learn_label(x, positive=label == 1)
         elif self.kind == "binary":
             self.estimator.learn_one(x, label == 1)
         else:

@@ -36,13 +36,18 @@ class Profiling:
         self.rows: list[Row] = []
         self.online: list[Score] = []
         self.baseline: list[Score] = []
+        self.calls: list[tuple[int, int]] = []
 
-    def add(self, position: int, row: Row, online: Score, baseline: Score) -> bool:
-        """Take the event at a position of its partition; whether it is time for a profile."""
+    def add(self, position: int, row: Row, online: Score, baseline: Score, calls: tuple[int, int]) -> bool:
+        """Take the event at a position of its partition; whether it is time for a profile.
+
+        ``calls``: the indices of the classes that the online model and the baseline called.
+        """
         self.places = (self.places[0] if self.rows else position, position)
         self.rows.append(row)
         self.online.append(online)
         self.baseline.append(baseline)
+        self.calls.append(calls)
         return len(self.rows) >= EVERY
 
     def lost(self, field: str) -> bool:
@@ -67,22 +72,20 @@ class Profiling:
             made = self._profiler.profile(self.count, self.rows, self.baseline)
         first, last = self.places if self.rows else (self.places[1], self.places[1])
         told = {"first": first, "last": last, "until": until, "labels": labels - self.labels}
-        made = replace(made, answers=self._called(models), partition=self._partition, unread=self.unread, **told)
+        made = replace(made, answers=self._called(), partition=self._partition, unread=self.unread, **told)
         self.labels = labels
         self.count += len(self.rows)
-        self.rows, self.online, self.baseline, self.unread = [], [], [], {}
+        self.rows, self.online, self.baseline, self.calls, self.unread = [], [], [], [], {}
         return made
 
-    def _called(self, models: Models) -> Answered:
+    def _called(self) -> Answered:
         if not self.rows:
             return Answered({}, None if self._kind == "anomaly" else 0)
-        online, baseline = np.array(self.online, dtype=float), np.array(self.baseline, dtype=float)
+        online = np.array(self.online, dtype=float)
+        ours, theirs = np.array(self.calls).T
         if self._kind == "multiclass":
-            ours, theirs = online.argmax(axis=1), baseline.argmax(axis=1)
             doubted: Any = 1.0 - online[np.arange(len(online)), theirs]
         else:
-            of_online, of_baseline = models.thresholds
-            ours, theirs = (online >= of_online).astype(int), (baseline >= of_baseline).astype(int)
             doubted = np.where(theirs, 1.0 - online, online)
         names = self._names
         table = np.bincount(theirs * len(names) + ours, minlength=len(names) ** 2).reshape(len(names), -1).tolist()
@@ -95,8 +98,10 @@ class Profiling:
 
     def state(self) -> tuple[Any, ...]:
         """What a snapshot holds of it."""
-        return self.count, self.labels, self.places, self.unread, self.rows, self.online, self.baseline
+        held = self.rows, self.online, self.baseline, self.calls
+        return self.count, self.labels, self.places, self.unread, *held
 
     def restore(self, state: tuple[Any, ...]) -> None:
         """Take up what a snapshot held."""
-        self.count, self.labels, self.places, self.unread, self.rows, self.online, self.baseline = state
+        self.count, self.labels, self.places, self.unread, *held = state
+        self.rows, self.online, self.baseline, self.calls = held

@@ -6,9 +6,6 @@ from bisect import bisect_left, insort
 WINDOW = 10_000
 """Scores that are remembered: of 1% that is 100, so that a share of them is met to within a tenth."""
 
-LEAST = 500
-"""With fewer scores nothing is said of where one stands."""
-
 
 class Ranks:
     """The last WINDOW scores in [0, 1], in order; what they say is exact, and O(log WINDOW) apart from moving memory.
@@ -16,14 +13,14 @@ class Ranks:
     >>> ranks = Ranks()
     >>> for at in range(1_000):
     ...     ranks.add(at / 1_000)
-    >>> ranks.tail(0.5), ranks.threshold(0.01)
-    (0.5004995004995005, 0.99)
+    >>> ranks.tail(0.5)
+    0.5004995004995005
     """
 
     def __init__(self) -> None:
         self.recent = array("d")
         self.place = 0
-        self._ordered: list[float] = []
+        self.ordered: list[float] = []
 
     def __getstate__(self) -> tuple[bytes, int]:
         return self.recent.tobytes(), self.place
@@ -32,16 +29,11 @@ class Ranks:
         recent, self.place = state
         self.recent = array("d")
         self.recent.frombytes(recent)
-        self._ordered = sorted(self.recent)
-
-    @property
-    def few(self) -> bool:
-        """Whether too few scores have come to say anything."""
-        return len(self.recent) < LEAST
+        self.ordered = sorted(self.recent)
 
     def add(self, score: float) -> None:
         """Take in a score; the oldest is forgotten."""
-        ordered = self._ordered
+        ordered = self.ordered
         if len(self.recent) < WINDOW:
             self.recent.append(score)
         else:
@@ -52,16 +44,10 @@ class Ranks:
 
     def tail(self, score: float) -> float:
         """The share of scores as high as this one, itself among them; above the highest it falls on towards 1."""
-        ordered = self._ordered
+        ordered = self.ordered
         above = len(ordered) - bisect_left(ordered, score)
         if above or not ordered:
             return (above + 1.0) / (len(ordered) + 1.0)
         highest = ordered[-1]
         left = (1.0 - score) / (1.0 - highest) if highest < 1.0 else 0.0
         return max(left, 1e-3) / (len(ordered) + 1.0)
-
-    def threshold(self, share: float) -> float:
-        """The least score that belongs to the highest share of them; above all of them where that is less than one."""
-        ordered = self._ordered
-        held = int(share * len(ordered))
-        return ordered[-held] if held else 1.0

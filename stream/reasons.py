@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from stream.drift.findings import Finding
 from stream.drift.guesses import Guessed
-from stream.drift.judgement import After
+from stream.drift.judgement import After, Judgement
 from stream.wording import plural
 
 NAMED = 2
@@ -22,11 +22,11 @@ def moved(findings: Sequence[Finding]) -> str:
     return _named([each for each in findings if not each.schema])
 
 
-def shifted(verdict: str, after: After, maturity: float) -> str:
+def shifted(verdict: str, judgement: Judgement, after: After, maturity: float) -> str:
     """What is known of the costs of what has moved; ``maturity`` of labels, in seconds."""
-    events, loss = plural(after.loss.events, "labelled event"), 1000 * after.loss.mean
+    events, loss = plural(after.loss.events, judgement.one), 1000 * after.loss.mean
     if verdict == "benign_shift":
-        return f"of {events} since the baseline gets {loss:.0f} of 1,000 wrong, which is tolerated"
+        return f"of {events} since the baseline {judgement.loses(loss)}, which is tolerated"
     if after.loss.events:
         return f"{events} since do not tell yet what it costs"
     if not maturity:

@@ -46,7 +46,7 @@ class RecursiveLogistic(base.Estimator):
     >>> for at in range(200):
     ...     model.learn_one({"a": at % 2, "b": 1.0}, at % 2 == 1)
     >>> round(model.predict_proba_one({"a": 1.0, "b": 1.0})[True], 1)
-    1.0
+    0.9
     """
 
     def __init__(self, negatives: float = 1.0) -> None:

@@ -4,13 +4,14 @@ The log is gone through twice: a Survey finds what only its end tells, then a Re
 """
 
 import math
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from stream.calling import Calling
 from stream.config import Serving, Stream
 from stream.duration import Duration
 from stream.factories import guarded
@@ -21,6 +22,9 @@ from stream.records import KEPT_OTHERWISE, Event, Input, Label, Labelled, Predic
 from stream.scoring import ScoringTask
 from stream.tally import Tally
 from stream.totals import InputCounts
+
+NEWEST = 2_000
+"""Records, the newest, that tell where alerts begin: thresholds move along."""
 
 MOST_CORRECTIONS = 200_000
 """Last labels that are remembered while the log is gone through; of more than that, the first ones are not taken."""
@@ -44,8 +48,7 @@ class Survey:
         self._last: OrderedDict[str, str] = OrderedDict()
         self._positive = stream.classes[-1] if stream.kind == "anomaly" else None
         self._versions: list[str | None] = [None, None]
-        self._called = [math.inf, math.inf]
-        self._passed = [-math.inf, -math.inf]
+        self._said: list[deque[tuple[float, bool]]] = [deque(maxlen=NEWEST), deque(maxlen=NEWEST)]
 
     def feed(self, records: Sequence[Logged]) -> None:
         """Take the log's next records."""
@@ -69,7 +72,7 @@ class Survey:
         return Logged(replace(logged.record, label=last), logged.published)
 
     def thresholds(self) -> tuple[float, float]:
-        """Those by which the last versions of an anomaly stream's models were answering; else the usual ones."""
+        """Those by which an anomaly stream's models were answering of late; else the usual ones."""
         online, baseline = (self._threshold(side) for side in (0, 1))
         return online, baseline
 
@@ -78,16 +81,15 @@ class Survey:
             return
         if version != self._versions[side]:
             self._versions[side] = version
-            self._called[side], self._passed[side] = math.inf, -math.inf
-        if label == self._positive:
-            self._called[side] = min(self._called[side], score)
-        else:
-            self._passed[side] = max(self._passed[side], score)
+            self._said[side].clear()
+        self._said[side].append((score, label == self._positive))
 
     def _threshold(self, side: int) -> float:
-        if self._called[side] < math.inf:
-            return self._called[side]
-        return 0.5 if self._passed[side] == -math.inf else math.nextafter(self._passed[side], math.inf)
+        called = [score for score, positive in self._said[side] if positive]
+        passed = [score for score, positive in self._said[side] if not positive]
+        if called:
+            return min(called)
+        return math.nextafter(max(passed), math.inf) if passed else 0.5
 
 
 class Relearning:
@@ -149,11 +151,18 @@ class Relearning:
             entry = task.join.known(event_id)
             if entry is not None:
                 entry.prediction = _first_answer(record)
+                entry.ours, entry.theirs = (
+                    -1 if label is None else task.classes[label]
+                    for label in (record.online_label, record.baseline_label)
+                )
 
     def finish(self) -> ScoringTask:
         """The task, which has counted nothing yet: what it learned from was counted when it happened."""
         self._task.inputs, self._task.join.counts, self._task.tally = InputCounts(), LabelCounts(), Tally()
         self._task.stream = self._stream  # for which its state is made
+        if self._task.calling is not None:
+            # Where only some events get labels the log is no sample of all: budgets are found anew.
+            self._task.calling = Calling(self._stream)
         return self._task
 
     def _fields(self, record: Labelled) -> dict[str, Any]:

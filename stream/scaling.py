@@ -145,6 +145,33 @@ class ScaleNumbers(base.Transformer):
         return {**x, **{name: scale.standardised(x[name]) for name, scale in self.scales.items() if name in x}}
 
 
+class FillNumbers(ScaleNumbers):
+    """The named columns standardised, a missing one as their mean; others are dropped.
+
+    For detectors that ask for every column, every time.
+    """
+
+    def transform_one(self, x: dict[Hashable, Any]) -> dict[Hashable, Any]:
+        """Give every column in standard units."""
+        return {name: scale.standardised(x[name]) if name in x else 0.0 for name, scale in self.scales.items()}
+
+
+class ToUnit(base.Estimator):
+    """A detector whose scores know no bounds, in (0, 1): s / (1 + |s|), moved up; the order stays."""
+
+    def __init__(self, detector: Any) -> None:
+        self.detector = detector
+
+    def score_one(self, x: dict[Hashable, Any]) -> float:
+        """The score; the middle before anything has been learned."""
+        score = float(self.detector.score_one(x))
+        return 0.5 + 0.5 * score / (1.0 + abs(score))
+
+    def learn_one(self, x: dict[Hashable, Any]) -> None:
+        """Learn from an event."""
+        self.detector.learn_one(x)
+
+
 class ScaleToUnit(base.Transformer):
     """The named columns in [0, 1] by the range seen so far; a missing one is the middle, others are dropped.
 

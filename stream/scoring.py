@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from stream.answers import Answers
+from stream.calling import ONLINE, SERVED, Calling
 from stream.config import Serving, Stream, dump, undump
 from stream.digest import digest
 from stream.drift.requests import Requests
@@ -24,7 +25,7 @@ from stream.features import FeatureExtractor, Row
 from stream.fitness import MadeFor, unlike
 from stream.labels import LabelJoin
 from stream.late import Lates
-from stream.models import Derive, Models, Ready, Thresholds
+from stream.models import Derive, Models, Ready
 from stream.parts import parts
 from stream.prequential import Scored
 from stream.profile import Profile
@@ -40,6 +41,7 @@ from stream.records import (
     Prediction,
     References,
     Score,
+    Shadow,
     Skip,
     Swap,
     Tick,
@@ -62,6 +64,10 @@ NEVER = float("-inf")
 """The clock before the first time that is believed."""
 
 
+Said = tuple[Score, int, int, int, dict[str, Shadow]]
+"""The served score; the indices of the classes that it, online model and baseline call; what shadows say and call."""
+
+
 class ScoringTask:
     """Feed it decoded inputs in order, publish what it answers, and keep its snapshots.
 
@@ -81,7 +87,7 @@ class ScoringTask:
         labels = stream.labels
         self._requests = Requests(labels.request_share, disagreements=labels.request_disagreements, seed=stream.seed)
         self._asks = labels.request_disagreements
-        self._unsupervised = stream.kind == "anomaly"
+        self.calling = Calling(stream) if stream.kind == "anomaly" else None
         implied = stream.labels.absent_means
         self.join = LabelJoin(stream.labels, stream.recent_ids, -1 if implied is None else self.classes[implied])
         self.blend = Blend(stream.blend_share)
@@ -159,17 +165,14 @@ class ScoringTask:
             else:
                 raise TypeError(f"a scorer takes no {kind.__name__}: it is a monitor's")
 
-    def _disagree(self, online: Score, baseline: Score) -> bool:
-        """Whether the models do."""
-        of_online, of_baseline = self.models.thresholds
-        answer = self._answers.answer
-        return baseline is not None and answer(online, of_online) != answer(baseline, of_baseline)
-
-    def _watch(self, position: int, row: Row, online: Score, baseline: Score, out: Outputs) -> None:
+    def _watch(self, entry: Entry, row: Row, out: Outputs) -> None:
         """Note what a first answer was by, for the monitor."""
         if self.inputs.predicted >= self.say_at:
             self._say_references(out)
-        if baseline is not None and self.profiling.add(position, row, online, baseline):
+        online, baseline = entry.prediction.online, entry.prediction.baseline
+        if baseline is None:
+            return
+        if self.profiling.add(entry.position, row, online, baseline, (entry.ours, entry.theirs)):
             self._say_profile(out)
 
     def _lost(self, field: str, out: Outputs) -> None:
@@ -202,7 +205,9 @@ class ScoringTask:
             raise ValueError("a swap is a batch of its own: the events beside it have been scored already")
         before = self.models.baseline_version
         self._say_profile(out)
-        self.models.swap(swap, self.stream.kind, self.join.versions())
+        self.models.swap(swap, self.stream.kind)
+        if self.calling is not None:
+            self.calling.keep([self.models.baseline_version or "", *self.models.shadows])
         self.inputs.swaps += 1
         if self.models.baseline_version != before:
             self.in_use_since = max(self.clock, 0.0)
@@ -235,31 +240,29 @@ class ScoringTask:
             online = models.online.score(x)
         # Where there is no baseline's score, the online model serves.
         serving: Serving = "online" if baseline is None else self.stream.serving
-        served = online
-        if serving == "blend":
-            served = self.blend.score(online, baseline)
-        elif serving == "baseline":
-            served = baseline
+        answer = self._alert if self.calling is not None else self._answer
+        served, called, ours, theirs, named = answer(online, baseline, serving, shadows)
         prediction = Prediction(
             event_id,
             event.time,
-            self._answers.answer(served, models.thresholds[serving == "baseline"]),
+            self.stream.classes[called],
             served,
             serving,
             online,
             baseline,
             models.online_version,
             models.baseline_version,
-            shadows=self._answers.shadows(shadows, models.shadows) if shadows else {},
-            label_wanted=self._requests.wanted(event_id, disagree=self._asks and self._disagree(online, baseline))
-            or "",
+            shadows=named,
+            label_wanted=self._requests.wanted(event_id, disagree=self._asks and theirs >= 0 and ours != theirs) or "",
         )
         out.predictions.append(prediction)
-        self._watch(event.offset, row, online, baseline, out)
+        entry = Entry(prediction, event.offset, self.clock, row, x, ours=ours, theirs=theirs)
+        self._watch(entry, row, out)
         self.inputs.predicted += 1
-        if self._unsupervised:
+        if models.online.at_once:
             models.online.learn(x, None)
-        entry = Entry(prediction, event.offset, self.clock, row, None if self._unsupervised else x)
+        if not models.online.from_labels:
+            entry.x = None
         for leaving in join.admit(entry):
             self._leave(leaving, out, sampled=False)
         if join.early:
@@ -267,6 +270,43 @@ class ScoringTask:
             if early is not None:
                 entry.last, entry.last_time = early.last, early.last_time
                 self._meet(event_id, early.label, early.time, out)
+
+    def _answer(self, online: Any, baseline: Any, serving: Serving, shadows: Mapping[str, Any]) -> Said:
+        answers, (of_online, of_baseline) = self._answers, self.models.thresholds
+        ours = answers.called(online, of_online)
+        theirs = -1 if baseline is None else answers.called(baseline, of_baseline)
+        named = answers.shadows(shadows, self.models.shadows) if shadows else {}
+        if serving == "online":
+            return online, ours, ours, theirs, named
+        if serving == "baseline":
+            return baseline, theirs, ours, theirs, named
+        served = self.blend.score(online, baseline)
+        return served, answers.called(served, 0.5), ours, theirs, named
+
+    def _alert(self, online: Any, baseline: Any, serving: Serving, shadows: Mapping[str, Any]) -> Said:
+        """The same within an alert budget."""
+        calling, models, names = self.calling, self.models, self.stream.classes
+        assert calling is not None  # noqa: S101 - the caller's condition
+        calling.begin(max(self.clock, 0.0))
+        of_online, of_baseline = models.thresholds
+        version, theirs, served = models.baseline_version or "", -1, online
+        if serving == "blend":
+            served = calling.blend.score(
+                (calling.tail(ONLINE, online, of_online), calling.tail(version, baseline, of_baseline))
+            )
+        ours = int(calling.call(ONLINE, online, of_online))
+        called = ours
+        if baseline is not None:
+            theirs = int(calling.call(version, baseline, of_baseline))
+        if serving == "baseline":
+            served, called = baseline, theirs
+        elif serving == "blend":
+            called = int(calling.call(SERVED, served, calling.blend.score((calling.share, calling.share))))
+        named = {
+            of: Shadow(score, names[calling.call(of, score, models.shadows[of].threshold)])
+            for of, score in shadows.items()
+        }
+        return served, called, ours, theirs, named
 
     def _on_label(self, label: Label, out: Outputs) -> None:
         self.inputs.labels += 1
@@ -297,31 +337,37 @@ class ScoringTask:
 
     def _leave(self, entry: Entry, out: Outputs, *, late: bool = False, sampled: bool = True) -> None:
         """Publish an entry's labelled record, and behind it the last label where that is another."""
-        record = self._answers.record(
-            entry, self._thresholds(entry), self.lates.shadows(entry), late=late, sampled=sampled
-        )
-        out.labelled.append(record)
+        out.labelled.append(self._answers.record(entry, self.lates.shadows(entry), late=late, sampled=sampled))
         if entry.last >= 0 and entry.last != entry.label:
             out.labelled.append(self._correction(entry))
         entry.row = None
 
     def _correction(self, entry: Entry) -> Labelled:
-        return self._answers.correction(entry, self._thresholds(entry), self.lates.shadows(entry))
-
-    def _thresholds(self, entry: Entry) -> Thresholds:
-        return self.models.thresholds_of(entry.prediction.baseline_version)
+        return self._answers.correction(entry, self.lates.shadows(entry))
 
     def _learn(self, entry: Entry) -> None:
-        prediction = entry.prediction
+        prediction, online = entry.prediction, self.models.online
+        x = entry.unpacked() if online.from_labels else {}
         ours = prediction.baseline is not None and prediction.baseline_version == self.models.baseline_version
         if self.stream.serving == "blend" and ours:
-            self.blend.update(prediction.online, prediction.baseline, entry.label)
-        if not self._unsupervised:
-            self.models.online.learn(entry.unpacked(), entry.label)
+            if self.calling is None:
+                self.blend.update(prediction.online, prediction.baseline, entry.label)
+            elif entry.label == 1:
+                self._weigh(prediction, online.score(x) if online.from_labels else prediction.online)
+        if online.from_labels:
+            online.learn(x, entry.label)
         if self.models.derived and entry.row is not None:
             came = entry.label_time if entry.state == IMPLIED else self.clock
             self.models.derived.label(entry.row, came, positive=entry.label == 1)
         entry.x = entry.packed = None
+
+    def _weigh(self, prediction: Prediction, online: Any) -> None:
+        """Have the blend follow a positive, by what the online model says of it now: it may have learned to find it."""
+        of_online, of_baseline = self.models.thresholds
+        calling, version = self.calling, self.models.baseline_version or ""
+        assert calling is not None  # noqa: S101 - the caller's condition
+        theirs: Any = prediction.baseline
+        calling.blend.update((calling.tail(ONLINE, online, of_online), calling.tail(version, theirs, of_baseline)))
 
     def _advance(self, time: float, out: Outputs) -> None:
         join = self.join
@@ -384,9 +430,14 @@ class ScoringTask:
             baseline_version=self.models.baseline_version,
             shadow_versions=list(self.models.shadows),
             versions=versions,
-            blend_weight=self.blend.weight if self.stream.serving == "blend" else None,
+            blend_weight=self._weight if self.stream.serving == "blend" else None,
             reasons=dict(self.tally.reasons),
         )
+
+    @property
+    def _weight(self) -> float:
+        """The baseline's in the blend."""
+        return self.blend.weight if self.calling is None else self.calling.blend.weights[1]
 
     def snapshot(self) -> Snapshot:
         """The whole state; the waiting room's entries and the baseline's file are in segments. Taken between batches.
@@ -416,7 +467,7 @@ class ScoringTask:
         self.lates.restore(state["lates"], segments)
         self.join.restore(state["join"], segments)
         self.models.online, self.models.online_version = state["online"], state["online_version"]
-        self.blend.weight = state["blend"]
+        self.blend.weight, self.calling = state["blend"], state["calling"]
         self.inputs = InputCounts(*state["inputs"])
         self.clock, self.tally, self.say_at = state["clock"], state["tally"], state["say_at"]
         self.profiling.restore(state["profiling"])
@@ -436,6 +487,7 @@ class ScoringTask:
             "online_version": self.models.online_version,
             "online": self.models.online,
             "blend": self.blend.weight,
+            "calling": self.calling,
             "inputs": msgspec.structs.astuple(self.inputs),
             "clock": self.clock,
             "tally": self.tally,

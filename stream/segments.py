@@ -116,7 +116,7 @@ def restore(body: bytes, segments: Mapping[str, bytes]) -> Tables:
             row = next(rows, (kept.admitted,))
         if row[0] != number:
             raise StateError(f"segment {_name(number // SEGMENT)} lacks entry {number}, which the snapshot names")
-        _, prediction, position, arrived, values, x = row
+        _, prediction, position, arrived, ours, theirs, values, x = row
         if (state & ROW and values is None) or (state & INPUT and x is None):
             raise StateError(f"segment {_name(number // SEGMENT)} was encoded after the task had gone on")
         entries[number] = Entry(
@@ -129,6 +129,8 @@ def restore(body: bytes, segments: Mapping[str, bytes]) -> Tables:
             state % ROW,
             label,
             number=number,
+            ours=ours,
+            theirs=theirs,
         )
     young = [entries[number] for number in accumulate(kept.young)]
     for entry, time in zip([entry for entry in young if entry.label >= 0], kept.times, strict=True):
@@ -175,6 +177,8 @@ def _fixed(entries: Sequence[Entry]) -> tuple[list[Any], ...]:
         [prediction.shadows for prediction in predictions],
         [entry.position for entry in entries],
         [entry.arrived for entry in entries],
+        [entry.ours for entry in entries],
+        [entry.theirs for entry in entries],
         [entry.row for entry in entries],
         [entry.packed for entry in entries],
     )

@@ -84,7 +84,10 @@ def warm_up(
         learner = OnlineModel(make_online(key, stream), stream.kind, len(stream.classes))
         with guarded(f"the online model {stream.online}"):
             alerts[0].extend(_pretrain(learner, inputs, labels))
-        if stream.kind != "anomaly":
+        if stream.kind == "anomaly":
+            half = len(labels) // 2
+            risk = upper_missed(np.array(alerts[0][half:], dtype=float), labels[half:])
+        else:
             risk = online_risk(alerts[0], labels)
         name = f"{stream.online}-{digest([stream.features.columns, usable, labels])[:12]}"
     frozen, artifact = _baseline(key, stream, extractor, usable, labels, many)
@@ -170,7 +173,10 @@ def _pretrain(learner: OnlineModel, inputs: Sequence[ModelInput], labels: Sequen
     """Learn from every row in order, each scored before: so a model that cannot score is found out here."""
     for x, y in zip(inputs, labels, strict=True):
         yield learner.score(x)
-        learner.learn(x, y)
+        if learner.at_once:
+            learner.learn(x, None)
+        if learner.from_labels and y >= 0:
+            learner.learn(x, y)
 
 
 def _baseline(

@@ -191,7 +191,16 @@ class Judgement(Struct):
         """See stream/drift/verdict.py."""
         waited = self.counted is not None and self.rot.events - self.counted >= WAITED
         waited = waited and self._beyond(BASELINE) and self.gap <= self.limits.tolerance
-        return verdict(self.held, self.rot.off, Seen(False, invalid, blind, self.shift, waited))
+        return verdict(self.held, self.rot.off, Seen(False, invalid, blind, self.shift, waited, self.limits.rare))
+
+    @property
+    def one(self) -> str:
+        """What is counted."""
+        return "labelled positive" if self.limits.rare else "labelled event"
+
+    def loses(self, share: float) -> str:
+        """So many of 1,000 that a model is wrong on, as a sentence goes on."""
+        return f"misses {share:.0f} of 1,000" if self.limits.rare else f"gets {share:.0f} of 1,000 wrong"
 
     @property
     def few(self) -> bool:
@@ -203,28 +212,30 @@ class Judgement(Struct):
         """The figures behind the verdict, in one sentence."""
         events = self.baseline.events
         if not events:
-            return "no labelled event is judged yet"
-        of = "of the last events" if events >= HALF_LIFE else f"of the {plural(events, 'labelled event')} so far"
+            return f"no {self.one} is judged yet"
+        one = self.one
+        of = f"of the last {one}s" if events >= HALF_LIFE else f"of the {plural(events, one)} so far"
         baseline, online = self.baseline.mean, self.online.mean
         began = [self.began[name] for name, held in self.held.items() if held]
         if began:
             ago = self.rot.events - max(began) + 1
-            since = f"since about {plural(ago, 'labelled event')}"
+            since = f"since about {plural(ago, one)}"
             if ago <= len(self.recent):
                 of, newest = since, self.recent[-ago:]
                 baseline, online = sum(code > 1 for code in newest) / ago, sum(code % 2 for code in newest) / ago
             else:
                 of = f"{since}, and of the last of them"
         said = (
-            f"{of} the baseline gets {1000 * baseline:.0f} of 1,000 wrong and the online model {1000 * online:.0f}; "
+            f"{of} the baseline {self.loses(1000 * baseline)} and the online model {1000 * online:.0f}; "
             f"{1000 * self.limits.tolerance:g} more than the other are tolerated"
         )
         if self.briers is not None and any(self.held.values()):
             said += f"; their Brier scores are of late {self.briers[0].mean:.3f} and {self.briers[1].mean:.3f}"
+        got = "missed" if self.limits.rare else "got"
         for name, whose in ((BASELINE, "the baseline"), (ONLINE, "the online model")):
             if name in self.references and self.held[name]:
                 said += (
-                    f"; where nothing had changed {whose} got {1000 * self.references[name]:.0f} at most, and "
+                    f"; where nothing had changed {whose} {got} {1000 * self.references[name]:.0f} at most, and "
                     f"{1000 * self.limits.absolute_tolerance:g} more than that are tolerated"
                 )
         return said

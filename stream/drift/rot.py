@@ -13,6 +13,7 @@ left behind: at most one alarm a detector. An absolute bound holds for reference
 """
 
 import math
+from typing import Literal
 
 from msgspec import Struct
 
@@ -45,13 +46,19 @@ class Reference(Struct, frozen=True):
 class Limits(Struct, frozen=True):
     """What is tolerated. ``false_alarm_every``: labelled events, jointly; tolerances in losses an event.
 
-    ``errors+brier``: every detector tests the mean of the evidence of the errors and of the Brier scores.
+    ``errors+brier``: every detector tests the mean of the evidence of the errors and of the Brier scores. ``missed``:
+    the labelled events are positives only, and an error is one that an alert budget does not reach (stream.missed).
     """
 
     false_alarm_every: int = 10_000
     tolerance: float = 0.010
     absolute_tolerance: float = 0.020
-    loss: Loss = "errors"
+    loss: Loss | Literal["missed"] = "errors"
+
+    @property
+    def rare(self) -> bool:
+        """Whether positives alone count."""
+        return self.loss == "missed"
 
 
 class Rot(Struct):
@@ -65,7 +72,7 @@ class Rot(Struct):
     [('absolute_baseline', 6), ('absolute_baseline', 12)]
     """
 
-    loss: Loss
+    loss: Loss | Literal["missed"]
     detectors: dict[str, Detector]
     off: dict[str, str]
     events: int = 0
@@ -120,7 +127,7 @@ def begin(limits: Limits, baseline: Reference, online: Reference) -> Rot:
         raise SettingError("tolerance", limits.tolerance, f"at least {least:g} with that false_alarm_every")
     if not limits.absolute_tolerance >= 0:
         raise SettingError("absolute_tolerance", limits.absolute_tolerance, "0 or more")
-    kinds = ["errors"] if limits.loss == "errors" else ["errors", "brier"]
+    kinds = ["errors", "brier"] if limits.loss == "errors+brier" else ["errors"]
     detectors, off = {}, {}
     for name in (PAIRED, REVERSE):
         nulls = [Null(f"{name}_{kind}", -1.0, 1.0, limits.tolerance) for kind in kinds]

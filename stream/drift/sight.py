@@ -58,13 +58,14 @@ class Sight(Struct):
     """Takes the labelled records and profiles of a stream; times are of events, in seconds since the epoch.
 
     ``within``: the longest that it may take to find that errors have doubled. ``rise``: labelled events in which a rise
-    would be found, None: not known, or never.
+    would be found, None: not known, or never. ``share``: of them those that count.
     """
 
     within: float
     health: LabelHealth = field(default_factory=LabelHealth)
     now: float = 0.0
     rise: float | None = None
+    share: float = 1.0
 
     def labelled(self, record: Labelled) -> None:
         """Take in a labelled record."""
@@ -85,8 +86,12 @@ class Sight(Struct):
         if profile.answers is not None:
             self.health.scored(profile.partition, profile.first, profile.last, profile.answers.pairs)
 
-    def ask(self, judgement: Judgement) -> None:
-        """Tell anew, now and then, how soon a rise of the baseline's errors would be found."""
+    def ask(self, judgement: Judgement, share: float) -> None:
+        """Tell anew, now and then, how soon a rise of the baseline's errors would be found.
+
+        ``share``: of the labelled events those that the judgement counts.
+        """
+        self.share = share
         events, references = judgement.baseline.events, judgement.references
         if not events or events % SOME:
             return
@@ -101,7 +106,7 @@ class Sight(Struct):
         self.rise = None  # no model errs twice as often as one time in two
         if 2 * now.baseline <= 1:
             found = doubling(now, judgement.limits, references.get(BASELINE)).first
-            self.rise = found if math.isfinite(found) else None  # JSON has no infinity
+            self.rise = found / share if math.isfinite(found) else None  # JSON has no infinity
 
     def begin(self) -> None:
         """Another version is in use: of its errors nothing is known."""
@@ -133,7 +138,7 @@ class Sight(Struct):
             return f"no label for {spoken(age)}; 95% of them come within {spoken(usual)}"
         if self.rise is not None and self.health.span:
             # What takes more labels than that is no lack of labels.
-            takes = self.health.until(min(self.rise, MANY))
+            takes = self.health.until(min(self.rise, MANY / self.share))
             enough = self.within * (SEES_AGAIN if already else 1.0)
             if takes > enough:
                 more = f", and {spoken(enough)} would be enough" if takes <= self.within else ""

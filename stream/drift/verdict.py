@@ -44,7 +44,8 @@ class Seen(Struct, frozen=True):
 
     ``broken``: there is evidence that a field is. ``invalid``: labels were chosen by what the models said. ``blind``:
     labels do not come, or too few. ``waited``: the baseline's own alarm has counted for WAITED events, it still errs
-    that much, and the online model does not seem to be better.
+    that much, and the online model does not seem to be better. ``rare``: positives alone count, and are so few that the
+    online model has not learned what is new before the baseline's own alarm.
     """
 
     broken: bool = False
@@ -52,6 +53,7 @@ class Seen(Struct, frozen=True):
     blind: bool = False
     shift: Shift = ""
     waited: bool = False
+    rare: bool = False
 
 
 def verdict(held: Mapping[str, bool], off: Mapping[str, str], seen: Seen) -> str:  # noqa: PLR0911 - one a verdict
@@ -66,6 +68,8 @@ def verdict(held: Mapping[str, bool], off: Mapping[str, str], seen: Seen) -> str
     ['healthy', 'outgrown', 'baseline_rot']
     >>> verdict(rotten, {}, Seen(broken=True)), verdict(quiet, {}, Seen(shift="open"))
     ('data_quality', 'shift_unconfirmed')
+    >>> verdict({**quiet, BASELINE: True}, {}, Seen(rare=True))
+    'baseline_rot'
     """
     if seen.broken:
         return "data_quality"
@@ -74,6 +78,8 @@ def verdict(held: Mapping[str, bool], off: Mapping[str, str], seen: Seen) -> str
     if held[PAIRED]:
         # Without a reference nobody knows whether the baseline is as good as it was.
         return "baseline_rot" if held[BASELINE] or BASELINE in off else "outgrown"
+    if held[BASELINE] and seen.rare:
+        return "baseline_rot"
     if held[BASELINE] and (held[ONLINE] or (ONLINE in off and seen.waited)):
         return "hard_shift"
     if held[REVERSE] and (held[ONLINE] or ONLINE in off):

@@ -25,7 +25,6 @@ WRONG = [
     ({"warm_up": 1.5}, f"{S}.warm_up", 1.5, "a whole number"),
     ({"warm_up": -5}, f"{S}.warm_up", -5, "at least 0"),
     ({"serving": "both"}, f"{S}.serving", "both", "one of baseline, online, blend"),
-    ({"serving": "blend", "kind": "anomaly"}, f"{S}.serving", "blend", "no probabilities"),
     ({"monitor": {"loss": "errors+brier"}, "kind": "anomaly"}, f"{S}.monitor.loss", "errors+brier", "no probabilities"),
     ({"serving": "blend", "baseline": "none"}, f"{S}.serving", "blend", 'only "online"'),
     ({"training": {"novelty": True}}, f"{S}.training.novelty", True, "detectors of kind"),

@@ -12,10 +12,20 @@ NUMBERS = Features(numeric=["a"])
 @pytest.mark.parametrize(
     ("make", "settings", "named"),
     [
-        (make_online, {"kind": "anomaly", "features": NUMBERS}, "half-space-trees, as kind is 'anomaly'"),
-        (make_baseline, {"kind": "anomaly", "features": NUMBERS}, "local-outlier-factor, as kind is 'anomaly'"),
+        (make_online, {"kind": "multiclass", "online": "recursive-logistic"}, "logistic, as kind is 'multiclass'"),
+        (make_baseline, {"baseline": "isolation-forest"}, "logistic, as kind is 'binary'"),
         (make_online, {"online": "half-space-trees", "features": NUMBERS}, "logistic, as kind is 'binary'"),
         (make_online, {"kind": "anomaly", "online": "half-space-trees"}, "at least one column"),
+        (
+            make_online,
+            {"kind": "anomaly", "online": "loda+builtins:str", "features": NUMBERS},
+            "that are pooled one of",
+        ),
+        (
+            make_online,
+            {"kind": "anomaly", "online": "loda+loda", "features": NUMBERS},
+            "each of those that are pooled once",
+        ),
         (make_online, {"online": "builtins:str", "features": NUMBERS}, "predict_proba_one and learn_one"),
         (make_baseline, {"baseline": "builtins:str", "features": NUMBERS}, "fit and predict_proba"),
         (make_online, {"online": "nowhere:at_all", "features": NUMBERS}, "can be imported"),

@@ -7,7 +7,7 @@ import pytest
 
 from stream.baseline import load
 from stream.chain import Chain
-from stream.config import Duration, Features, Labels, Stream, Training
+from stream.config import Features, Stream, Training
 from stream.errors import SettingError
 from stream.monitoring import MonitoringTask
 from stream.records import Event, Label
@@ -131,17 +131,6 @@ def test_what_waits_while_the_baseline_changes_keeps_the_version_and_threshold_t
     assert {r.baseline_label for r in out.labelled if r.baseline_version != old} == {"a", "b"}
     first_new = min(r.label_time for r in out.labelled if r.baseline_version != old)
     assert any(r.baseline_version == old and answered[r.event_id] == old for r in out.labelled if r.time < first_new)
-    again = chain("periodic:400")
-    again.restore(*unpack(pack(made.snapshot())))
-    assert again.scoring.models.past == made.scoring.models.past
-
-
-def test_thresholds_of_versions_that_nobody_waits_for_are_forgotten():
-    small = Stream(classes=["a", "b"], features=FEATURES, warm_up=500, recent_ids=200, labels=Labels(ttl=Duration(150)))
-    made = chain("periodic:300", small)
-    made.feed(list(life(2_400)))
-    assert len(made.refitting.done) >= 6
-    assert len(made.scoring.models.past) <= 2
 
 
 def test_without_a_baseline_the_first_one_is_fitted_after_so_many_labels():

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from stream import relearning
+from stream.alerts import LEAST
 from stream.config import Features, Labels, Stream
 from stream.duration import Duration
 from stream.errors import TrainingError
@@ -231,7 +232,7 @@ def test_an_anomaly_streams_thresholds_are_those_that_the_log_was_answered_by():
     made.thresholds = (0.7, 0.9)
     scorer = ScoringTask("s", stream, made)
     chance = random.Random(1)
-    scores = [(chance.random(), chance.random()) for _ in range(3_000)]
+    scores = [(chance.random(), chance.random()) for _ in range(LEAST)]
     events = [Event(f"e{i}", float(i), {"n": 1.0, "mine": m, "theirs": t}) for i, (m, t) in enumerate(scores)]
     log = written(scorer, [made for e in events for made in (e, Label(e.event_id, e.time, "ok"))])
     survey = Survey(stream)
