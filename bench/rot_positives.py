@@ -21,7 +21,8 @@ from sklearn.preprocessing import StandardScaler
 
 from bench.report import DATA, Figure, at_most
 from bench.worlds import Array, Chance
-from stream.drift.positives import watch
+from stream.drift.bounded import Null
+from stream.drift.evidence import Crossing, Detector, Evidence
 from stream.missed import Missed
 from stream.risk import LEAST_JUDGED, risk
 
@@ -32,6 +33,9 @@ FIRST, DRIFT = 91, 126
 TRAINED, JUDGED, DELAY = 8, 14, 7
 RUNS = 20
 """Runs, each without a random tenth of the customers."""
+
+TOLERANCE = 0.05
+"""Of the frauds, so many more may be missed than the reference says."""
 
 DAY = 86_400
 
@@ -63,6 +67,24 @@ def positives() -> list[Figure]:
         )
         figures += _prevalence(name, scored)
     return figures
+
+
+class Watched(Struct):
+    """The absolute detector alone, on the positives that a model misses."""
+
+    missed: Missed
+    detector: Detector
+
+    def update(self, score: float, *, positive: bool) -> Crossing | None:
+        """Take in one event; the alarm that it raises."""
+        loss = self.missed.update(score, positive=positive)
+        return None if loss is None else self.detector.update(loss)
+
+
+def watch(missed: Missed, reference: float, every: float = 1_000.0) -> Watched:
+    """Begin where ``missed`` is; TOLERANCE above the reference is tolerated, and an alarm in so many frauds."""
+    null = Null("missed positives", 0.0, 1.0, reference + TOLERANCE)
+    return Watched(missed, Detector("absolute_positives", every, [Evidence(null)]))
 
 
 # ------------------------------------------------------------------------------------------- the drift

@@ -102,7 +102,8 @@ class Chain:
         judged = self.monitoring
         current = judged is not None and judged.judging.version == self.scoring.models.baseline_version
         verdict = judged.verdict if judged is not None and current else None
-        if refitting.due(self.scoring.models.baseline, verdict):
+        since = judged.judging.judgement.since if judged is not None and current else None
+        if refitting.due(self.scoring.models.baseline, verdict, since):
             made = refitting.fit()
             if made is not None:
                 return [self._feed([Swap(made)])]

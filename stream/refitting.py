@@ -1,11 +1,12 @@
 """Retraining inside a replay: when, on which rows, and the baseline that comes of it, to show what a policy costs.
 
 Policies: ``never``; ``periodic:N``, every N labelled records; ``on-alarm``, COLLECT records after the monitor has said
-``baseline_rot``, so that there is something of the new world to learn from. The recipe is the stream's own
-``baseline``; how far back it looks is tried out (stream.windows): on all that is kept and on the newest of WINDOWS, and
-of SHORT, since behind an alarm little is of the new world; judged by the newest COLLECT records, and then fitted on
-these too. A detector of anomalies is fitted on all that is kept, or with ``training.novelty`` on what is not labelled
-positive: windows are judged by Brier scores, which it has not.
+``baseline_rot``, so that there is something of the new world to learn from; of anomalies POSITIVES since its begin. The
+recipe is the stream's own ``baseline``; how far back it looks is tried out (stream.windows): on all that is kept and on
+the newest of WINDOWS, and of SHORT, since behind an alarm little is of the new world; judged by the newest COLLECT
+records, and then fitted on these too. Where positives are rare windows are RARE_WINDOWS, judged by how many of the
+newest positives are missed; detectors are fitted on all that is kept, with ``training.novelty`` on what is not labelled
+positive.
 """
 
 import hashlib
@@ -23,6 +24,7 @@ from stream.errors import SettingError
 from stream.factories import guarded, make_baseline
 from stream.features import FeatureExtractor, Row
 from stream.given import GIVEN
+from stream.missed import missed
 from stream.records import Chosen, Labelled
 from stream.training.aims import Aim
 from stream.validation import baseline_scores, expected, missed_risk
@@ -33,6 +35,12 @@ SHORT = (600, 1_000)
 
 COLLECT = NEWEST
 """Labelled records that are gathered behind an alarm."""
+
+RARE_WINDOWS = (50_000, 20_000, 10_000)
+"""Windows where positives are rare."""
+
+POSITIVES = 100
+"""Labelled positives that are gathered, from the estimated change on, where positives are rare."""
 
 PIECE = 64
 """Inputs after which it is seen whether a baseline is to be fitted."""
@@ -86,8 +94,11 @@ class Refitting:
                 self.labelled += 1
                 self._keep(record.event_id, record.features, index)
 
-    def due(self, baseline: object, verdict: str | None) -> bool:
-        """Whether a baseline is to be fitted now, in place of the one in use; ``verdict``: the monitor's on it."""
+    def due(self, baseline: object, verdict: str | None, since: int | None) -> bool:
+        """Whether a baseline is to be fitted now, in place of the one in use.
+
+        ``verdict``: the monitor's on it; ``since``: judged events since the estimated change behind it.
+        """
         if verdict != "baseline_rot":
             self._alarmed = None
         elif self._alarmed is None:
@@ -96,7 +107,11 @@ class Refitting:
             return self.labelled - self._last >= self.first
         if self.period:
             return self.labelled - self._last >= self.period
-        return self._alarmed is not None and self.labelled - self._alarmed >= COLLECT
+        if self._alarmed is None:
+            return False
+        if self.stream.kind == "anomaly":
+            return since is not None and since >= POSITIVES
+        return self.labelled - self._alarmed >= COLLECT
 
     def fit(self) -> Chosen | None:
         """A baseline on the records kept, to be put into use; None where they lack a class. Raises TrainingError."""
@@ -138,7 +153,7 @@ class Refitting:
         """How many of the newest records to fit on, as the newest COLLECT of them say."""
         kept = len(self._rows)
         if self.stream.kind == "anomaly":
-            return kept
+            return self._rare_window(extractor, kept)
         judged = self._newest(COLLECT)
         frame, truth = extractor.frame([row for row, _ in judged]), np.array([label for _, label in judged])
 
@@ -149,6 +164,25 @@ class Refitting:
             return brier_scores(truth, self._fitted(extractor, taken).predict_proba(frame))
 
         shorter = sorted((window for window in (*SHORT, *WINDOWS) if window < kept), reverse=True)
+        return next((window for window, _ in ranked((kept, *shorter), losses)), kept)
+
+    def _rare_window(self, extractor: FeatureExtractor, kept: int) -> int:
+        """The same where positives are rare, as the newest of them that would be missed say; a detector has all."""
+        rows = self._newest(kept)
+        places = [at for at, (_, label) in enumerate(rows) if label == 1][-POSITIVES // 2 :]
+        if not places or hasattr(make_baseline(self.key, self.stream), "score_samples"):
+            return kept
+        judged = rows[places[0] :]
+        frame, positive = extractor.frame([row for row, _ in judged]), [label == 1 for _, label in judged]
+
+        def losses(window: int) -> Array | None:
+            taken = rows[kept - window : places[0]]
+            if len({label for _, label in taken}) < 2:
+                return None
+            fitted = self._fitted(extractor, taken)
+            return np.array(missed(fitted.predict_proba(frame)[:, 1].tolist(), positive))
+
+        shorter = (window for window in RARE_WINDOWS if window < kept)
         return next((window for window, _ in ranked((kept, *shorter), losses)), kept)
 
     def _fitted(self, extractor: FeatureExtractor, taken: Sequence[tuple[Row, int]]) -> Any:

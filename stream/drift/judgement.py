@@ -194,6 +194,12 @@ class Judgement(Struct):
         return verdict(self.held, self.rot.off, Seen(False, invalid, blind, self.shift, waited, self.limits.rare))
 
     @property
+    def since(self) -> int | None:
+        """Events since the estimated change that is behind the newest alarm that counts; None: none counts."""
+        began = [self.began[name] for name, held in self.held.items() if held]
+        return self.rot.events - max(began) + 1 if began else None
+
+    @property
     def one(self) -> str:
         """What is counted."""
         return "labelled positive" if self.limits.rare else "labelled event"
@@ -216,9 +222,8 @@ class Judgement(Struct):
         one = self.one
         of = f"of the last {one}s" if events >= HALF_LIFE else f"of the {plural(events, one)} so far"
         baseline, online = self.baseline.mean, self.online.mean
-        began = [self.began[name] for name, held in self.held.items() if held]
-        if began:
-            ago = self.rot.events - max(began) + 1
+        ago = self.since
+        if ago is not None:
             since = f"since about {plural(ago, one)}"
             if ago <= len(self.recent):
                 of, newest = since, self.recent[-ago:]
