@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn import metrics
 
 from stream.prequential import HALF_LIFE, KEEP, SETTLED, LossTotals, Performance, Scored, scored
@@ -114,6 +115,32 @@ def test_an_anomaly_detector_has_ranking_figures_but_no_losses_of_probabilities(
     assert found["brier"] is None
     assert found["roc_auc"] == pytest.approx(metrics.roc_auc_score(labels, scores), abs=2e-3)
     assert found["average_precision"] == pytest.approx(metrics.average_precision_score(labels, scores), abs=0.01)
+
+
+def like_probabilities(rng, rare):
+    logits = rng.normal(-5.5, 1.5, len(rare))
+    return 1 / (1 + np.exp(-np.where(rare, logits + 2.0, logits)))
+
+
+RARE_SCORES = {
+    "probabilities of a classifier": like_probabilities,
+    "half-space trees": lambda rng, rare: rng.normal(0.97, 0.008, len(rare)) + 0.015 * rare,
+    "crowded at 1": lambda rng, rare: 1 - 10 ** rng.normal(-3 - 0.7 * rare, 0.4),
+    "isolation forest": lambda rng, rare: rng.normal(0.5, 0.05, len(rare)).clip(0.4, 0.8) + 0.12 * rare,
+    "ranks": lambda rng, rare: rng.random(len(rare)) ** (1 / (1 + 8 * rare)),
+}
+
+
+@pytest.mark.parametrize("like", RARE_SCORES)
+@settings(max_examples=5)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_average_precision_of_rare_positives_is_near_the_exact_one_wherever_scores_crowd(like, seed):
+    rng = np.random.default_rng(seed)
+    labels = (rng.random(100_000) < 0.005).astype(int)
+    scores = RARE_SCORES[like](rng, labels == 1).clip(0, 1)
+    found = figures(labels, scores, "anomaly")
+    assert found["average_precision"] == pytest.approx(metrics.average_precision_score(labels, scores), abs=2e-3)
+    assert found["roc_auc"] == pytest.approx(metrics.roc_auc_score(labels, scores), abs=2e-4)
 
 
 def test_a_model_that_scored_nothing_has_no_figures():
