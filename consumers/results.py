@@ -1,6 +1,7 @@
 """What a replay leaves behind: a table for the terminal, files for the next program."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import msgspec
 from rich import box
 from rich.table import Table
 
+from consumers.page.figures import moment
 from consumers.page.outcome import Outcome
 from consumers.page.replayed import replayed
 from consumers.store import Store
@@ -18,6 +20,8 @@ from stream.prequential import MODELS
 from stream.records import RECORDS
 
 FILES = {"predictions": "predictions", "alarms": "alarms", "dead_letters": "dead-letters"}
+
+DAY = 86_400.0
 
 RESULTS = [
     "summary.json",
@@ -30,7 +34,6 @@ RESULTS = [
 class Results(Outcome, kw_only=True):
     """A replay's results: what its page shows, and more."""
 
-    segments: list[dict[str, Any]]
     compared: list[Compared]
     unused: dict[str, int]
     left_out: dict[str, str]
@@ -173,25 +176,64 @@ def check_form(form: str) -> None:
 
 def figures_table(results: Results) -> Table:
     """The models' figures, overall and by segment."""
-    probable = results.settings.kind != "anomaly"
-    names = ["accuracy", "log_loss"] if probable else ["roc_auc", "average_precision"]
-    titles = {"accuracy": "accuracy", "log_loss": "log loss", "roc_auc": "ROC AUC", "average_precision": "avg. prec."}
     table = Table(
         title=f"{results.stream}: after the warm-up", title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0)
     )
-    table.add_column("from row", justify="right")
+    dated = any("begin" in segment for segment in results.segments)
+    table.add_column("from" if dated else "from row", justify="right")
     table.add_column("labelled", justify="right")
-    for model in MODELS:
-        for name in names:
-            table.add_column(f"{model}\n{titles[name]}", justify="right")
-    for segment in results.segments:
-        row = [_number(segment[model][name]) for model in MODELS for name in names]
-        table.add_row(f"{segment['first']:,}", f"{segment['labelled']:,}", *row)
-    if results.segments:
-        table.add_section()
+    fill = _alerts if results.settings.kind == "anomaly" else _answers
     labelled = results.totals.scoring.losses["served"][0]
-    table.add_row("all", f"{labelled:,}", *[_number(results.models[model][name]) for model in MODELS for name in names])
+    fill(table, [*results.segments, {"labelled": labelled, **results.models}])
     return table
+
+
+def _answers(table: Table, parts: Sequence[dict[str, Any]]) -> None:
+    """A line for each part, its models side by side; the last part is all."""
+    names = {"accuracy": "accuracy", "log_loss": "log loss"}
+    for model in MODELS:
+        for title in names.values():
+            table.add_column(f"{model}\n{title}", justify="right")
+    for part in parts:
+        _section(table, part, len(parts))
+        table.add_row(*_begin(part), *[_number(part[model][name]) for model in MODELS for name in names])
+
+
+def _alerts(table: Table, parts: Sequence[dict[str, Any]]) -> None:
+    """A line for each part and model; what is served is one of the two."""
+    names = {
+        "recall": "found", "precision": "preci-\nsion", "average_precision": "avg.\nprec.",
+        "roc_auc": "ROC\nAUC", "card_precision": "card\nprec.",
+    }  # fmt: skip
+    if not any("card_precision" in figures for figures in parts[-1].values() if isinstance(figures, dict)):
+        del names["card_precision"]
+    table.add_column("posi-\ntives", justify="right")
+    table.add_column("model")
+    for title in names.values():
+        table.add_column(title, justify="right")
+    for part in parts:
+        _section(table, part, len(parts))
+        positives = part["served"]["found"] + part["served"]["missed"]
+        begin = [*_begin(part), _number(positives)]
+        for model in MODELS[:2]:
+            if part[model]["roc_auc"] is None and not part[model]["alerted"] and model == "baseline":
+                continue  # it was not there
+            table.add_row(*begin, model, *[_number(part[model][name]) for name in names])
+            begin = [""] * len(begin)
+
+
+def _section(table: Table, part: dict[str, Any], parts: int) -> None:
+    if "first" not in part and parts > 1:
+        table.add_section()
+
+
+def _begin(part: dict[str, Any]) -> list[str]:
+    """Where a part begins, and how many labelled events are in it."""
+    first = f"{part['first']:,}" if "first" in part else "all"
+    if "begin" in part:
+        date, _, clock = moment(part["begin"]).partition(" ")
+        first = date if part["end"] - part["begin"] >= DAY else f"{date} {clock}"
+    return [first, f"{part['labelled']:,}"]
 
 
 COMPARED = """\

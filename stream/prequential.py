@@ -180,18 +180,38 @@ class Performance:
             )
 
     def figures(self) -> dict[str, Any]:
-        """The figures of ``summary.json``; None where one does not apply or there is nothing to go by."""
+        """The figures of ``summary.json``; None where one does not apply or there is nothing to go by.
+
+        Where positives are rare, a model that finds none is right nearly always: there are no errors and accuracies of
+        anomaly detectors, but how many alerts they gave and how many positives these found.
+
+        >>> performance = Performance("anomaly", 2)
+        >>> performance.update(Scored(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 0]), np.array([0.1, 0.9, 0.8, 0.2])))
+        >>> {name: performance.figures()[name] for name in ("alerted", "found", "missed", "precision", "recall")}
+        {'alerted': 2, 'found': 1, 'missed': 1, 'precision': 0.5, 'recall': 0.5}
+        """
+        return {**(self._alerts() if self.kind == "anomaly" else self._answers()), **self._ranking()}
+
+    def _alerts(self) -> dict[str, Any]:
+        (_, false), (missed, found) = self.confusion.tolist()
+        return {
+            "alerted": found + false,
+            "found": found,
+            "missed": missed,
+            "precision": found / (found + false) if found + false else None,
+            "recall": found / (found + missed) if found + missed else None,
+        }
+
+    def _answers(self) -> dict[str, Any]:
         n = int(self.confusion.sum())
         right = self.confusion.diagonal()
         per_class = self.confusion.sum(axis=1)
-        probable = n > 0 and self.kind != "anomaly"
         return {
             "errors": n - int(right.sum()),
             "accuracy": float(right.sum() / n) if n else None,
             "balanced_accuracy": float((right[per_class > 0] / per_class[per_class > 0]).mean()) if n else None,
-            "log_loss": self.sums["log_loss"] / n if probable else None,
-            "brier": self.sums["brier"] / n if probable else None,
-            **self._ranking(),
+            "log_loss": self.sums["log_loss"] / n if n else None,
+            "brier": self.sums["brier"] / n if n else None,
         }
 
     def _ranking(self) -> dict[str, float | None]:

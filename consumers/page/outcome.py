@@ -21,6 +21,7 @@ class Outcome(Struct, kw_only=True):
     models: dict[str, dict[str, Any]]
     alarms: list[Alarm]
     retrains: list[Refitted]
+    segments: list[dict[str, Any]] = []
     history: History | None = None
 
     @property

@@ -1,8 +1,9 @@
 """The first part of a replay's page: what came out, in words and figures."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from consumers.page.figures import count, number, per_thousand, score
+from consumers.page.figures import count, number, per_thousand, percent, score
 from consumers.page.markup import Content, Node, name, tag
 from consumers.page.outcome import Outcome
 from consumers.page.tables import facts, folded, part, table
@@ -84,29 +85,50 @@ def _more(excess: tuple[float, float, float]) -> str:
 
 
 def _models(outcome: Outcome) -> Node:
-    """Errors, and how good the scores are."""
-    more = {"log_loss": "log loss", "brier": "Brier score"}
+    """How right the answers are, or what the alerts found; and how good the scores are."""
     if outcome.settings.kind == "anomaly":
-        more = {"roc_auc": "ROC AUC", "average_precision": "average precision"}
+        heads, of = _alerts(outcome.models)
+    else:
+        heads, of = ["errors", "per 1,000", "log loss", "Brier score"], _answers
     rows: list[list[Content]] = []
     for model, named in (("served", "served"), ("online", "online model"), ("baseline", "baseline")):
-        figures = outcome.models.get(model, {})
         events = outcome.totals.scoring.losses.get(model, (0, {}, {}))[0]
-        if not events:
-            continue
-        errors = figures.get("errors")
-        rows.append(
-            [
-                named,
-                count(events),
-                "-" if errors is None else count(errors),
-                "-" if errors is None else per_thousand(errors / events),
-                *("-" if (value := figures.get(each)) is None else score(value) for each in more),
-            ]
-        )
+        if events:
+            rows.append([named, count(events), *of(outcome.models.get(model, {}), events)])
     if not rows:
         return tag("p", "No predicted event was labelled.")
-    return table(["model", "labelled", "errors", "per 1,000", *more.values()], rows)
+    return table(["model", "labelled", *heads], rows)
+
+
+def _answers(figures: dict[str, Any], events: int) -> list[Content]:
+    errors = figures.get("errors")
+    return [
+        "-" if errors is None else count(errors),
+        "-" if errors is None else per_thousand(errors / events),
+        *(_score(figures.get(each)) for each in ("log_loss", "brier")),
+    ]
+
+
+def _alerts(models: dict[str, dict[str, Any]]) -> tuple[list[str], Callable[[dict[str, Any], int], list[Content]]]:
+    """The heads, and what makes a model's cells; card precision is among them where it is counted."""
+    scores = {"precision": "precision", "average_precision": "average precision", "roc_auc": "ROC AUC"}
+    if any("card_precision" in figures for figures in models.values()):
+        scores["card_precision"] = "card precision"
+
+    def of(figures: dict[str, Any], _: int) -> list[Content]:
+        found, alerted = figures.get("found", 0), figures.get("alerted", 0)
+        positives = found + figures.get("missed", 0)
+        return [
+            count(alerted),
+            f"{count(found)} of {count(positives)} ({percent(found, positives)})",
+            *(_score(figures.get(each)) for each in scores),
+        ]
+
+    return ["alerted", "positives found", *scores.values()], of
+
+
+def _score(value: float | None) -> str:
+    return "-" if value is None else score(value)
 
 
 def _retrains(retrains: Sequence[Refitted], timeline: Timeline) -> Node | None:

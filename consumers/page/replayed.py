@@ -1,5 +1,6 @@
 """The page of a replay as a whole."""
 
+from consumers.page.alerts import alerts
 from consumers.page.document import document
 from consumers.page.error_shares import error_shares
 from consumers.page.evidence import evidence
@@ -26,6 +27,7 @@ def replayed(outcome: Outcome) -> str:
         f"{outcome.stream}: replay",
         _header(outcome),
         overall(outcome, timeline),
+        alerts(outcome),
         slices(outcome),
         *_over_time(outcome, timeline),
         turns(outcome),

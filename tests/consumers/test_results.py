@@ -1,13 +1,16 @@
 """What a replay writes."""
 
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from consumers.order import Position
-from consumers.results import check_form, write_results
+from consumers.results import check_form, figures_table, write_results
 from consumers.store import Journalled, Store
 from stream.config import Stream
 from stream.errors import SettingError, StateError
@@ -89,6 +92,46 @@ def test_a_form_that_cannot_be_written_is_named():
     with pytest.raises(SettingError, match="--format"):
         check_form("xml")
     assert [check_form(form) for form in ("jsonl", "parquet")] == [None, None]
+
+
+ALERTED = {"alerted": 9, "found": 3, "recall": 0.25, "precision": 0.3333, "average_precision": 0.5, "roc_auc": 0.75}
+ANSWERED = {"accuracy": 0.875, "log_loss": 0.125}
+
+
+def shown(kind, figures, segments, models=("online", "baseline", "served")):
+    """The table as it is printed on a terminal of 80 columns."""
+    figures = {"found": 0, "missed": 9, **figures}
+    absent = {**dict.fromkeys(figures), "alerted": 0, "found": 0, "missed": 0}
+    of = {model: figures if model in models else absent for model in ("online", "baseline", "served")}
+    results = SimpleNamespace(
+        stream="s", settings=Stream(kind=kind), models=of, segments=[{**segment, **of} for segment in segments],
+        totals=SimpleNamespace(scoring=SimpleNamespace(losses={"served": (1_234, {}, {})})),
+    )  # fmt: skip
+    with StringIO() as file:
+        Console(file=file, width=80).print(figures_table(results))
+        return [line.split() for line in file.getvalue().splitlines() if line.strip()]
+
+
+def test_the_table_shows_what_alerts_found_and_when():
+    begin = {"labelled": 700, "first": 5, "begin": 86_400.0, "end": 8 * 86_400.0}
+    lines = shown("anomaly", {**ALERTED, "card_precision": 0.125}, [begin])
+    figures = ["0.2500", "0.3333", "0.5000", "0.7500", "0.1250"]
+    assert ["1970-01-02", "700", "12", "online", *figures] in lines
+    assert ["baseline", *figures] in lines
+    assert ["all", "1,234", "12", "online", *figures] in lines
+    hours = {**begin, "begin": 3_600.0, "end": 7_200.0}
+    assert lines != shown("anomaly", ALERTED, [hours])
+    assert ["1970-01-01", "01:00", "700", "12", "online", *figures[:-1]] in shown("anomaly", ALERTED, [hours])
+
+
+def test_a_baseline_that_scored_nothing_has_no_line():
+    assert not [line for line in shown("anomaly", ALERTED, [], ("online", "served")) if "baseline" in line]
+
+
+def test_the_table_of_other_streams_shows_accuracies_by_rows():
+    lines = shown("binary", ANSWERED, [{"labelled": 700, "first": 5_000}])
+    assert ["5,000", "700", *["0.8750", "0.1250"] * 3] in lines
+    assert ["all", "1,234", *["0.8750", "0.1250"] * 3] in lines
 
 
 def test_a_folder_that_is_gone_is_one_clear_error(store, tmp_path):

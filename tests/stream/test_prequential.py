@@ -111,10 +111,28 @@ def test_an_anomaly_detector_has_ranking_figures_but_no_losses_of_probabilities(
     labels = (rng.random(4_000) < 0.05).astype(int)
     scores = np.clip(rng.normal(0.4 + 0.15 * labels, 0.08), 0, 1)  # the range of an isolation forest
     found = figures(labels, scores, "anomaly")
-    assert found["log_loss"] is None
-    assert found["brier"] is None
+    assert not {"errors", "accuracy", "balanced_accuracy", "log_loss", "brier"} & set(found)
     assert found["roc_auc"] == pytest.approx(metrics.roc_auc_score(labels, scores), abs=2e-3)
     assert found["average_precision"] == pytest.approx(metrics.average_precision_score(labels, scores), abs=0.01)
+
+
+def test_an_anomaly_detectors_answers_are_alerts_with_the_precision_and_recall_of_scikit_learn():
+    rng = np.random.default_rng(9)
+    labels = (rng.random(4_000) < 0.05).astype(int)
+    scores = np.clip(rng.normal(0.4 + 0.15 * labels, 0.08), 0, 1)
+    answers = scores >= 0.5
+    found = figures(labels, scores, "anomaly")
+    assert found["alerted"] == answers.sum()
+    assert (found["found"], found["missed"]) == ((labels & answers).sum(), (labels & ~answers).sum())
+    assert found["precision"] == pytest.approx(metrics.precision_score(labels, answers))
+    assert found["recall"] == pytest.approx(metrics.recall_score(labels, answers))
+
+
+def test_without_alerts_there_is_no_precision_and_without_positives_no_recall():
+    quiet = figures([0, 1, 1], [0.1, 0.2, 0.3], "anomaly")
+    assert (quiet["precision"], quiet["recall"], quiet["missed"]) == (None, 0.0, 2)
+    none = figures([0, 0, 0], [0.1, 0.2, 0.9], "anomaly")
+    assert (none["precision"], none["recall"], none["alerted"]) == (0.0, None, 1)
 
 
 def like_probabilities(rng, rare):
@@ -145,6 +163,7 @@ def test_average_precision_of_rare_positives_is_near_the_exact_one_wherever_scor
 
 def test_a_model_that_scored_nothing_has_no_figures():
     assert set(Performance("binary", 2).figures().values()) == {0, None}
+    assert set(Performance("anomaly", 2).figures().values()) == {0, None}
 
 
 def test_the_decayed_mean_is_the_plain_mean_at_first_and_then_halves_each_half_life():

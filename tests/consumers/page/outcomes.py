@@ -17,6 +17,11 @@ from tests.consumers.page.reading import read
 
 FIGURES = {"errors": 120, "log_loss": 0.25, "brier": 0.0625, "roc_auc": 0.875, "average_precision": 0.75}
 
+ALERTED = {
+    "alerted": 50, "found": 10, "missed": 30, "precision": 0.2, "recall": 0.25, "roc_auc": 0.875,
+    "average_precision": 0.75,
+}  # fmt: skip
+
 
 def point(labelled, verdict="healthy", version="b1", **words):
     """A point; its event stands 100 rows below, behind a warm-up of as many."""

@@ -8,11 +8,12 @@ from stream.drift.value import Realised
 from stream.history import BINS
 from stream.records import VERDICT
 from stream.refitting import Refitted
-from tests.consumers.page.outcomes import alarm, monitoring, page_of, point, scoring
+from tests.consumers.page.outcomes import ALERTED, alarm, monitoring, page_of, point, scoring
 from tests.consumers.page.reading import part, picture, rows, texts, titles
 
 ERRORS = "Errors of both models, and the verdicts"
 EVIDENCE = "Evidence of each detector"
+FRAUD = Stream(kind="anomaly", classes=["no", "yes"])
 SECTIONS = [
     "What came out",
     "Errors and verdicts",
@@ -52,10 +53,39 @@ def test_a_baseline_that_errs_less_is_not_said_to_err_more():
     assert "healthy" in first.one("p", "calm").text
 
 
-def test_scores_that_are_no_probabilities_are_ranked():
-    first = part(page_of(settings=Stream(kind="anomaly", classes=["no", "yes"])), "What came out")
-    assert [head.text for head in first.one("thead").all("th")][-2:] == ["ROC AUC", "average precision"]
-    assert rows(first)[0][-2:] == ["0.8750", "0.7500"]
+def test_of_rare_positives_it_says_what_the_alerts_found_and_nothing_of_errors():
+    models = {model: dict(ALERTED) for model in ("online", "baseline", "served")}
+    first = part(page_of(settings=FRAUD, models=models), "What came out")
+    assert [head.text for head in first.one("thead").all("th")][2:] == [
+        "alerted", "positives found", "precision", "average precision", "ROC AUC",
+    ]  # fmt: skip
+    assert rows(first)[0][2:] == ["50", "10 of 40 (25.0%)", "0.2000", "0.7500", "0.8750"]
+    models["online"]["card_precision"] = 0.125
+    with_cards = part(page_of(settings=FRAUD, models=models), "What came out")
+    assert [row[-1] for row in rows(with_cards)] == ["-", "0.1250", "-"]
+
+
+def segment(first, recall=0.25, **words):
+    figures = {**ALERTED, "recall": recall}
+    return {"first": first, "labelled": 700, **words, **{m: dict(figures) for m in ("online", "baseline", "served")}}
+
+
+def test_what_alerts_found_is_shown_by_segments():
+    parts = [segment(100, 0.5, begin=0.0, end=7 * 86_400.0), segment(900, None, begin=7 * 86_400.0, end=14 * 86_400.0)]
+    found = part(page_of([point(100)], settings=FRAUD, models={}, segments=parts), "Alerts")
+    assert [svg.one("title").text for svg in found.all("svg") if svg.attributes.get("role")] == [
+        "Average precision", "Positives found",
+    ]  # fmt: skip
+    assert "online 0.5" in picture(found, "Positives found").one("desc").text
+    assert [row[:3] for row in rows(found)] == [["1970-01-01 00:00", "700", "40"], ["1970-01-08 00:00", "700", "40"]]
+    assert [row[0] for row in rows(part(page_of(settings=FRAUD, models={}, segments=[segment(100)]), "Alerts"))] == [
+        "row 100"
+    ]
+
+
+def test_there_are_no_alerts_of_other_streams_or_without_segments():
+    assert "Alerts" not in titles(page_of([point(100)], settings=FRAUD, models={}))
+    assert "Alerts" not in titles(page_of([point(100)], segments=[segment(100)]))
 
 
 def test_retrains_are_told_with_when():
