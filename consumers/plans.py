@@ -30,9 +30,9 @@ class Plan(Struct):
 
     ``stream`` None: settings are read off the first rows. ``fields`` are the columns of ids, times and labels,
     ``mapped`` all columns that must be there. ``where`` keeps rows whose columns have these values. ``segment`` is a
-    length or the positions where segments begin; 0 is none. ``retrain``: the policy of stream.refitting. ``compare``:
-    other detectors with the monitor's. ``out`` None: only the results are kept. ``registered``: which of the baselines
-    in ``registry`` is used; none where it is empty.
+    length in rows, the positions where segments begin, or, as a float, a length in seconds; 0 is none. ``retrain``: the
+    policy of stream.refitting. ``compare``: other detectors with the monitor's. ``out`` None: only the results are
+    kept. ``registered``: which of the baselines in ``registry`` is used; none where it is empty.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Plan(Struct):
     warm_up: int | None = None
     where: dict[str, str] = {}
     limit: int | None = None
-    segment: int | list[int] = 0
+    segment: float | list[int] = 0
     speed: float = 0.0
     retrain: str = NEVER
     registered: str = ""
@@ -210,11 +210,14 @@ def _delay(word: str) -> Delay:
         raise SettingError("--label-delay", word, f"a number of events, or {DURATION_FORM}") from None
 
 
-def _segment(word: str) -> int | list[int]:
+def _segment(word: str) -> float | list[int]:
     parts = word.replace(" ", "").split(",")
-    if not all(part.isdecimal() for part in parts):
-        raise SettingError("--segment", word, "a number of rows, or row numbers by commas")
-    return int(word) if len(parts) == 1 else [int(part) for part in parts]
+    if all(part.isdecimal() for part in parts):
+        return int(word) if len(parts) == 1 else [int(part) for part in parts]
+    try:
+        return float(Duration.parse(word))
+    except ValueError:
+        raise SettingError("--segment", word, f"a number of rows, row numbers by commas, or {DURATION_FORM}") from None
 
 
 def _speed(word: str) -> float:

@@ -14,59 +14,79 @@ MOST_SEGMENTS = 1_000
 
 
 class Scoreboard:
-    """Figures per model: overall, and per segment of event positions.
+    """Figures per model: overall, and per segment.
 
-    ``segment`` is a length, or the positions at which segments begin; ``first`` is where the figures begin.
+    ``segment`` is a number of events, or the positions at which segments begin; or, as a float, seconds of event time,
+    and the first segment begins with the first labelled event. ``first`` is the position where the figures begin.
     """
 
-    def __init__(self, stream: Stream, first: int, segment: int | Sequence[int]) -> None:
+    def __init__(self, stream: Stream, first: int, segment: float | Sequence[int]) -> None:
         self.kind = stream.kind
         self.classes = {name: index for index, name in enumerate(stream.classes)}
         self.first = first
-        self.segment = segment if isinstance(segment, int) else sorted({p for p in segment if p > first})
+        self.segment = segment if isinstance(segment, int | float) else sorted({p for p in segment if p > first})
         self.overall = self._models()
         self.parts: dict[int, dict[str, Performance]] = {}
+        self.begins: dict[int, int] = {}
+        self.origin: float | None = None
 
     def _models(self) -> dict[str, Performance]:
         return {model: Performance(self.kind, len(self.classes)) for model in MODELS}
 
     def update(self, labelled: Sequence[Labelled], answers: dict[str, Scored] | None = None) -> None:
-        """Take in labelled records; corrections do not count. ``answers``: what ``scored`` makes of them, if known."""
-        rows = [record for record in labelled if not record.correction]
+        """Take in labelled records; corrections and unfair samples do not count.
+
+        ``answers``: what ``scored`` makes of the others, if known.
+        """
+        rows = [record for record in labelled if record.sampled and not record.correction]
         for model, batch in (answers or scored(rows, self.classes)).items():
             self.overall[model].update(batch)
         if not self.segment or not rows:
             return
-        places = np.array([record.position for record in rows])
-        parts = np.minimum(self._parts(places), MOST_SEGMENTS - 1)
-        for part in np.unique(parts).tolist():
+        parts = self._parts(rows)
+        for part in sorted(set(parts)):
             if part not in self.parts:
                 self.parts[part] = self._models()
-            inside = [row for row, own in zip(rows, parts.tolist(), strict=True) if own == part]
+            inside = [row for row, own in zip(rows, parts, strict=True) if own == part]
+            self.begins[part] = min(self.begins.get(part, inside[0].position), *(row.position for row in inside))
             for model, batch in scored(inside, self.classes).items():
                 self.parts[part][model].update(batch)
 
-    def _parts(self, places: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    def _parts(self, rows: Sequence[Labelled]) -> list[int]:
+        """The segment of each record: those before the first belong to it, those behind the last to that."""
+        places = np.array([record.position for record in rows])
         if isinstance(self.segment, int):
-            return (places - self.first) // self.segment
-        return np.searchsorted(self.segment, places, side="right")
+            parts = (places - self.first) // self.segment
+        elif isinstance(self.segment, float):
+            self.origin = rows[0].time if self.origin is None else self.origin
+            parts = (np.array([record.time for record in rows]) - self.origin) // self.segment
+        else:
+            parts = np.searchsorted(self.segment, places, side="right")
+        return [int(part) for part in np.clip(parts, 0, MOST_SEGMENTS - 1).tolist()]
 
     def models(self) -> dict[str, dict[str, Any]]:
         """The figures of each model overall; all null for one that scored nothing."""
         return {model: performance.figures() for model, performance in self.overall.items()}
 
     def segments(self) -> list[dict[str, Any]]:
-        """The figures of each segment, with the position at which it begins."""
+        """The figures of each segment that has a labelled event, and where it begins.
+
+        ``first`` is a position: of a segment in time that of its first labelled event, and ``begin`` and ``end`` are
+        then its times, in seconds since the epoch.
+        """
         return [
             {
-                "first": self._begin(part),
+                **self._begin(part),
                 "labelled": int(self.parts[part]["served"].confusion.sum()),
                 **{model: performance.figures() for model, performance in self.parts[part].items()},
             }
             for part in sorted(self.parts)
         ]
 
-    def _begin(self, part: int) -> int:
+    def _begin(self, part: int) -> dict[str, float]:
         if isinstance(self.segment, int):
-            return self.first + part * self.segment
-        return self.first if part == 0 else self.segment[part - 1]
+            return {"first": self.first + part * self.segment}
+        if isinstance(self.segment, float):
+            begin = (self.origin or 0.0) + part * self.segment
+            return {"first": self.begins[part], "begin": begin, "end": begin + self.segment}
+        return {"first": self.first if part == 0 else self.segment[part - 1]}

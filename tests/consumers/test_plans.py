@@ -31,9 +31,12 @@ def test_a_delay_is_in_events_or_in_time(plan, word, delay):
     assert plan(label_delay=word).delay == delay
 
 
-@pytest.mark.parametrize(("word", "segment"), [("0", 0), ("500", 500), ("500, 900", [500, 900])])
+@pytest.mark.parametrize(
+    ("word", "segment"), [("0", 0), ("500", 500), ("500, 900", [500, 900]), ("7d", 604_800.0), ("30s", 30.0)]
+)
 def test_a_segment_is_a_length_or_where_segments_begin(plan, word, segment):
     assert plan(segment=word).segment == segment
+    assert type(plan(segment=word).segment) is type(segment)  # a float is a time
 
 
 @pytest.mark.parametrize(("word", "speed"), [("max", 0.0), ("realtime", 1.0), ("x100", 100.0), ("x0.5", 0.5)])
@@ -49,6 +52,8 @@ def test_a_speed_is_a_multiple(plan, word, speed):
         ({"segment": ""}, "--segment"),
         ({"segment": "1,,2"}, "--segment"),
         ({"segment": "-5"}, "--segment"),
+        ({"segment": "7 days"}, "--segment"),
+        ({"segment": "7d,8d"}, "--segment"),
         ({"speed": "x"}, "--speed"),
         ({"speed": "x-1"}, "--speed"),
         ({"speed": "x0"}, "--speed"),

@@ -1,5 +1,7 @@
 """Figures per segment."""
 
+import msgspec
+
 from stream.config import Stream
 from stream.records import Labelled
 from stream.scoreboard import MOST_SEGMENTS, Scoreboard
@@ -54,3 +56,27 @@ def test_the_last_of_so_many_segments_takes_the_rest_instead_of_filling_the_memo
     parts = made.segments()
     assert len(parts) == MOST_SEGMENTS
     assert (parts[-1]["first"], parts[-1]["labelled"]) == (MOST_SEGMENTS - 1, 6)
+
+
+def test_segments_in_time_begin_with_the_first_event_and_say_from_when_to_when():
+    made = Scoreboard(STREAM, 100, 10.0)
+    made.update([msgspec.structs.replace(record(at), time=1_000.0 + 3 * at) for at in range(100, 108)])
+    made.update([msgspec.structs.replace(record(at), time=1_000.0 + 3 * at) for at in range(108, 110)])
+    parts = made.segments()
+    assert [(part["first"], part["begin"], part["end"], part["labelled"]) for part in parts] == [
+        (100, 1_300.0, 1_310.0, 4), (104, 1_310.0, 1_320.0, 3), (107, 1_320.0, 1_330.0, 3),
+    ]  # fmt: skip
+
+
+def test_an_event_from_before_the_first_belongs_to_the_first_segment_and_one_from_far_off_to_the_last():
+    made = Scoreboard(STREAM, 0, 10.0)
+    made.update([msgspec.structs.replace(record(at), time=time) for at, time in enumerate((100.0, 50.0, 1e12))])
+    parts = made.segments()
+    assert [part["labelled"] for part in parts] == [2, 1]
+    assert parts[1]["begin"] == 100.0 + 10.0 * (MOST_SEGMENTS - 1)
+
+
+def test_unfair_samples_count_neither_overall_nor_in_segments():
+    made = Scoreboard(STREAM, 0, 10)
+    made.update([record(1), msgspec.structs.replace(record(2), sampled=False)])
+    assert [part["labelled"] for part in made.segments()] == [1]
