@@ -89,7 +89,8 @@ def make(
         given = {name: spec for name, spec in models.items() if spec and not spec.startswith(REGISTERED)}
         if given.get("baseline") == "none":
             given["serving"] = "online"
-        chosen = msgspec.structs.replace(chosen, features=_features(chosen, columns), **given)
+        alerts_by = columns.get(chosen.alerts_by, chosen.alerts_by)
+        chosen = msgspec.structs.replace(chosen, features=_features(chosen, columns), alerts_by=alerts_by, **given)
     elif columns:
         raise SettingError("--map", next(iter(columns)), f"one of {', '.join(FIELDS)}, unless --stream names a stream")
     elif any(models.values()):

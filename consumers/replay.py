@@ -172,6 +172,7 @@ def _finish(plan: Plan, store: Store, run: Run, chain: Chain, spent: _Spent) -> 
         totals=totals,
         models=board.models(),
         segments=board.segments(),
+        cards_left_out=None if board.cards is None else {"late": board.cards.late, "beyond": board.cards.beyond},
         alarms=alarms,
         retrains=[] if chain.refitting is None else chain.refitting.done,
         compared=_compared(chain, run.settings.stream),

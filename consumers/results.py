@@ -34,6 +34,7 @@ RESULTS = [
 class Results(Outcome, kw_only=True):
     """A replay's results: what its page shows, and more."""
 
+    cards_left_out: dict[str, int] | None
     compared: list[Compared]
     unused: dict[str, int]
     left_out: dict[str, str]
@@ -78,6 +79,7 @@ class Results(Outcome, kw_only=True):
             "cpu_seconds": self.cpu_seconds,
             "detectors": {} if monitoring is None else monitoring.watched,
             "compared": self.compared,
+            "cards_left_out": self.cards_left_out,
         }
 
     def report(self) -> str:

@@ -34,7 +34,7 @@ from stream.records import Label, Swap
 from stream.refitting import NEVER, Refitting, check
 from stream.scoreboard import Scoreboard
 from stream.scoring import ScoringTask
-from stream.warmup import warm_up
+from stream.warmup import WarmUp, warm_up
 
 log = structlog.get_logger()
 
@@ -109,7 +109,9 @@ class Run:
             extractor = FeatureExtractor(made.stream.features)
             taken = ((at, extractor.logged([row])[0], label) for at, row, label in made.taken if label >= 0)
             self.refitting.begin((examples[at].event_id, row, label) for at, row, label in taken)
-        begin = self.task().snapshot()
+        chain = self.task()
+        _compromise(chain, made, examples)
+        begin = chain.snapshot()
         self.store.start(
             Position(warm, warm if plan.labels is None else 0),
             begin.body,
@@ -280,6 +282,15 @@ def given(
 ) -> tuple[list[tuple[dict[str, Any], str | None]], list[tuple[float, float]]]:
     """What a warm-up is given of them: fields and label, and both times."""
     return [(each.fields, each.label) for each in examples], [(each.time, each.came) for each in examples]
+
+
+def _compromise(chain: Chain, made: WarmUp, examples: Sequence[Example]) -> None:
+    """Tell the figures of a day's alerts whom the warm-up knows to be compromised: nobody would be alerted of them."""
+    cards = None if chain.board is None else chain.board.cards
+    if cards is not None:
+        for at, row, label in made.taken:
+            if label == 1 and row[cards.by] is not None:
+                cards.compromise(row[cards.by], examples[at].came)
 
 
 def _take(plan: Plan, stream: Stream, models: Models) -> None:

@@ -121,9 +121,10 @@ class Stream(Struct, frozen=True, forbid_unknown_fields=True):
     warm-up. ``positive`` is the class that binary scores are the probability of (the last one unless named).
     ``online`` and ``baseline`` name a factory, ``module:function``, or ``field:NAME`` for a score that each event
     brings along; ``baseline = "none"`` runs the online model alone. ``alert_rate``: share of events that an
-    anomaly detector flags; with ``alerts_per_day`` so many a day. With ``learn_alerts`` false, online detectors do not
-    learn from what they would flag. ``recent_ids``: a repeated event is known again within so many events.
-    ``partitions``: of each of the stream's topics.
+    anomaly detector flags; with ``alerts_per_day`` so many a day. ``alerts_by``: the field that names whom an alert is
+    about, such as a card. With ``learn_alerts`` false, online detectors do not learn from what they would flag.
+    ``recent_ids``: a repeated event is known again within so many events. ``partitions``: of each of the stream's
+    topics.
     """
 
     kind: Kind = "binary"
@@ -142,6 +143,7 @@ class Stream(Struct, frozen=True, forbid_unknown_fields=True):
     training: Training = field(default_factory=Training)
     warm_up: int = 2_500
     alert_rate: float = 0.01
+    alerts_by: str = ""
     alerts_per_day: int = 0
     learn_alerts: bool = True
     blend_share: float = 0.001
@@ -233,7 +235,7 @@ def topic(name: str, stream: Stream, kind: str) -> str:
 
 def check_stream(key: str, stream: Stream) -> None:
     """Check what a type cannot say of a stream's settings; raises SettingError."""
-    for name in ("warm_up", "seed"):
+    for name in ("warm_up", "seed", "alerts_per_day"):
         _at_least(f"{key}.{name}", getattr(stream, name), 0)
     if stream.seed > MOST_SEED:
         raise SettingError(f"{key}.seed", stream.seed, f"at most {MOST_SEED}")
@@ -255,6 +257,7 @@ def check_stream(key: str, stream: Stream) -> None:
     check_training(f"{key}.training", stream.training, stream.kind)
     _check_classes(key, stream)
     _check_features(key, stream)
+    _check_alerts(key, stream)
     _check_labels(key, stream)
     _check_models(key, stream)
 
@@ -335,6 +338,18 @@ def _check_features(key: str, stream: Stream) -> None:
             "of others each partition sees a part only (features.partial_entities = true, if that will do)"
         )
         raise SettingError(f"{key}.features.entities", apart[0], wanted)
+
+
+def _check_alerts(key: str, stream: Stream) -> None:
+    by, features = stream.alerts_by, stream.features
+    if not by:
+        return
+    if stream.kind == "multiclass":
+        raise SettingError(f"{key}.alerts_by", by, 'left out with kind = "multiclass": alerts are of one class')
+    there = [n for n in (*features.keys, *features.categorical, *features.onehot) if n not in features.unlogged]
+    if by not in there:
+        wanted = f"a logged field that is a category, or by which entities are remembered: {', '.join(there) or 'none'}"
+        raise SettingError(f"{key}.alerts_by", by, wanted)
 
 
 def _check_labels(key: str, stream: Stream) -> None:

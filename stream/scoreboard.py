@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from stream.card_precision import CardPrecision
 from stream.config import Stream
 from stream.prequential import MODELS, Performance, Scored, scored
 from stream.records import Labelled
@@ -29,6 +30,8 @@ class Scoreboard:
         self.parts: dict[int, dict[str, Performance]] = {}
         self.begins: dict[int, int] = {}
         self.origin: float | None = None
+        counted = stream.alerts_by and stream.alerts_per_day
+        self.cards = CardPrecision(stream.alerts_by, stream.alerts_per_day) if counted else None
 
     def _models(self) -> dict[str, Performance]:
         return {model: Performance(self.kind, len(self.classes)) for model in MODELS}
@@ -41,10 +44,12 @@ class Scoreboard:
         rows = [record for record in labelled if record.sampled and not record.correction]
         for model, batch in (answers or scored(rows, self.classes)).items():
             self.overall[model].update(batch)
-        if not self.segment or not rows:
+        if not rows:
             return
-        parts = self._parts(rows)
-        for part in sorted(set(parts)):
+        parts = self._parts(rows) if self.segment else [0] * len(rows)
+        if self.cards is not None:
+            self.cards.update(rows, parts, positive=list(self.classes)[-1])
+        for part in sorted(set(parts)) if self.segment else []:
             if part not in self.parts:
                 self.parts[part] = self._models()
             inside = [row for row, own in zip(rows, parts, strict=True) if own == part]
@@ -66,7 +71,7 @@ class Scoreboard:
 
     def models(self) -> dict[str, dict[str, Any]]:
         """The figures of each model overall; all null for one that scored nothing."""
-        return {model: performance.figures() for model, performance in self.overall.items()}
+        return {model: self._figures(model, performance) for model, performance in self.overall.items()}
 
     def segments(self) -> list[dict[str, Any]]:
         """The figures of each segment that has a labelled event, and where it begins.
@@ -78,10 +83,14 @@ class Scoreboard:
             {
                 **self._begin(part),
                 "labelled": int(self.parts[part]["served"].confusion.sum()),
-                **{model: performance.figures() for model, performance in self.parts[part].items()},
+                **{model: self._figures(model, performance, part) for model, performance in self.parts[part].items()},
             }
             for part in sorted(self.parts)
         ]
+
+    def _figures(self, model: str, performance: Performance, part: int | None = None) -> dict[str, Any]:
+        cards = {} if self.cards is None else self.cards.figures(model, part)
+        return {**performance.figures(), **cards}
 
     def _begin(self, part: int) -> dict[str, float]:
         if isinstance(self.segment, int):

@@ -79,6 +79,12 @@ def test_features_may_go_by_another_name_and_be_left_out(plan):
     assert plan(stream="spam", mapping={"subject": ""}).stream.features.text == ["body"]
 
 
+def test_alerts_are_about_the_same_entity_under_its_other_name(plan):
+    made = plan(stream="fraud", mapping={"customer_id": "card"}).stream
+    assert (made.alerts_by, made.features.keys) == ("card", ["card", "terminal_id"])
+    assert plan(stream="fraud").stream.alerts_by == "customer_id"
+
+
 def test_models_named_by_words_replace_those_of_the_settings(plan):
     made = plan(stream="spam", models={"baseline": "none", "online": None}).stream
     assert (made.baseline, made.serving, made.online) == ("none", "online", load(None).streams["spam"].online)

@@ -290,6 +290,37 @@ def test_an_anomaly_stream_has_rankings_and_no_losses_of_probabilities(tmp_path)
     assert {p.label for p in predictions} == {"0", "1"}
 
 
+def test_card_precision_is_by_days_of_cards_not_known_from_the_warm_up_on(tmp_path):
+    stream = Stream(
+        kind="anomaly", classes=["no", "yes"], features=Features(categorical=["card"]), online="field:o",
+        baseline="field:b", serving="online", warm_up=40, labels=Labels(maturity=Duration(86_400)), alerts_by="card",
+        alerts_per_day=2,
+    )  # fmt: skip
+    # Cards 0 to 9 every day, the even ones with greater scores; card 0 is compromised at once, and 2 from day 4 on.
+    table = [
+        {"event_id": f"e{at}", "time": 86_400.0 * (at / 20), "card": str(at % 10), "o": 0.5 + 0.04 * (9 - at % 10),
+         "b": 0.1 * (at % 10), "label": "yes" if at % 10 == 0 or (at % 10 == 2 and at >= 80) else "no"}
+        for at in range(160)
+    ]  # fmt: skip
+    out = tmp_path / "out"
+    plan = Plan(
+        "s", source(table), stream, delay=Delay(seconds=Duration(43_200)), out=out, segment=2 * 86_400.0,
+        worker=Worker(batch=16),
+    )  # fmt: skip
+    results = replay(plan)
+    # Card 0 is left out from the start; on days 2 to 7 the online model alerts of 1 and 2, the baseline of 9 and 8.
+    # Card 2 is compromised on days 4 to 7, and known to be when day 5 begins: it counts on day 4.
+    assert results.models["online"]["card_precision"] == pytest.approx(0.5 / 6)
+    assert results.models["baseline"]["card_precision"] == 0.0
+    assert [part["served"]["card_precision"] for part in results.segments] == [0.0, 0.25, 0.0]
+    summary = json.loads((out / "summary.json").read_bytes())
+    assert summary["models"]["online"]["card_days"] == 6
+    assert summary["cards_left_out"] == {"late": 0, "beyond": 0}
+    assert [(part["begin"], part["end"]) for part in summary["segments"]] == [
+        (day * 86_400.0, (day + 2) * 86_400.0) for day in (2, 4, 6)
+    ]
+
+
 def test_a_multiclass_stream_is_read_off_its_rows(tmp_path):
     table = [{"v": index % 3 + index % 5 / 10, "label": "abc"[index % 3]} for index in range(600)]
     plan = Plan("many", source(table), warm_up=150, out=tmp_path, worker=Worker(batch=64))

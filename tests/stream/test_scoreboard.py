@@ -1,8 +1,9 @@
 """Figures per segment."""
 
 import msgspec
+import pytest
 
-from stream.config import Stream
+from stream.config import Features, Stream
 from stream.records import Labelled
 from stream.scoreboard import MOST_SEGMENTS, Scoreboard
 
@@ -80,3 +81,18 @@ def test_unfair_samples_count_neither_overall_nor_in_segments():
     made = Scoreboard(STREAM, 0, 10)
     made.update([record(1), msgspec.structs.replace(record(2), sampled=False)])
     assert [part["labelled"] for part in made.segments()] == [1]
+
+
+@pytest.mark.parametrize(("by", "a_day", "counted"), [("card", 1, True), ("", 1, False), ("card", 0, False)])
+def test_card_precision_is_among_the_figures_where_it_is_asked_for(by, a_day, counted):
+    stream = Stream(
+        classes=["ham", "spam"], features=Features(categorical=["card"]), alerts_by=by, alerts_per_day=a_day
+    )
+    made = Scoreboard(stream, 0, 2)
+    rows = [msgspec.structs.replace(record(at), features={"card": f"c{at}"}, time=5e4 * at) for at in range(4)]
+    made.update([msgspec.structs.replace(row, label_time=1e9) for row in rows])
+    found = made.models()["online"]
+    assert ("card_precision" in found) is counted
+    if counted:
+        assert (found["card_precision"], found["card_days"]) == (1.0, 2)
+        assert [part["served"]["card_days"] for part in made.segments()] == [1, 1]
