@@ -21,6 +21,9 @@ from stream.prequential import MODELS
 from stream.records import Alarm
 from stream.simulators.mail import Change, MailSimulator
 
+ANSWERED = ("errors", "error so far", "error lately", "log loss lately")
+ALERTED = ("alerted", "found", "positives")
+
 
 class Board(Observer):
     """Live counts and losses in the terminal."""
@@ -33,20 +36,28 @@ class Board(Observer):
         """Draw the totals anew; the display itself refreshes a few times a second."""
         scoring = totals.scoring
         table = Table(title=self.title, title_justify="left")
-        for column in ("", "labelled", "errors", "error so far", "error lately", "log loss lately"):
+        rare = any("found" in sums for _, sums, _ in scoring.losses.values())
+        for column in ("", "labelled", *(ALERTED if rare else ANSWERED)):
             table.add_column(column, justify="right" if column else "left")
         for model in MODELS:
             labelled, sums, decayed = scoring.losses[model]
             if labelled:
-                log_loss = f"{decayed['log_loss']:.4f}" if "log_loss" in decayed else "-"
-                errors = int(sums["error"])
-                shares = (f"{errors / labelled:.2%}", f"{decayed['error']:.2%}")
-                table.add_row(model, f"{labelled:,}", f"{errors:,}", *shares, log_loss)
+                table.add_row(model, f"{labelled:,}", *(_alerted(sums) if rare else _answered(labelled, sums, decayed)))
         verdict = totals.monitoring.verdict if totals.monitoring else "-"
         alarms = sum(totals.monitoring.alarms.values()) if totals.monitoring else 0
         table.caption = f"{scoring.inputs.events:,} events; {alarms} alarms; verdict: {verdict}"
         table.caption_justify = "left"
         self.live.update(table)
+
+
+def _answered(labelled: int, sums: dict[str, float], decayed: dict[str, float]) -> list[str]:
+    log_loss = f"{decayed['log_loss']:.4f}" if "log_loss" in decayed else "-"
+    errors = int(sums["error"])
+    return [f"{errors:,}", f"{errors / labelled:.2%}", f"{decayed['error']:.2%}", log_loss]
+
+
+def _alerted(sums: dict[str, float]) -> list[str]:
+    return [f"{count:,.0f}" for count in (sums["alerted"], sums["found"], sums["found"] + sums["missed"])]
 
 
 def run(events: int, seed: int) -> None:

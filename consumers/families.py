@@ -16,12 +16,16 @@ from prometheus_client.core import (
 from consumers.runtime import Runtime
 from stream.drift.verdict import NEXT
 from stream.monitoring import MonitoringTotals
+from stream.prequential import ALERTS
 from stream.totals import DELAY_EDGES, Losses, ScoringTotals
 
 LOST_ALARM = "inputs_lost"
 
 MOST_COLUMNS = 100
 """Of which the distance is shown: each is a series."""
+
+OF_ALERTS = dict(zip(ALERTS, ("alerted_events", "found_positives", "missed_positives"), strict=True))
+"""The families of what is counted beside losses."""
 
 Families = dict[str, Any]
 Spec = tuple[type[Metric], str, str, tuple[str, ...]]
@@ -49,6 +53,9 @@ OF_TASKS: list[Spec] = [
     (GaugeMetricFamily, "mean_loss", "Decayed mean of the losses.", ("model", "loss")),
     (SummaryMetricFamily, "version_loss", "Losses of each baseline, in use or not.", ("version", "loss")),
     (GaugeMetricFamily, "version_mean_loss", "Decayed mean of each baseline's losses.", ("version", "loss")),
+    (CounterMetricFamily, "alerted_events", "Labelled events that an anomaly detector called positive.", ("model",)),
+    (CounterMetricFamily, "found_positives", "Positives that it called positive.", ("model",)),
+    (CounterMetricFamily, "missed_positives", "Positives that it did not.", ("model",)),
     (CounterMetricFamily, "swaps", "Times that other baselines came into use.", ()),
     (HistogramMetricFamily, "label_delay_seconds", "From an event to its label, in the stream's time.", ()),
     (CounterMetricFamily, "labelled_read", "Labelled records read by the monitor.", ()),
@@ -165,6 +172,9 @@ def show_scoring(sheet: Sheet, totals: ScoringTotals) -> None:
     for model, losses in totals.losses.items():
         if model != "baseline" or totals.baseline_version is not None or losses[0]:
             _show_losses(sheet, "", model, losses)
+            for name, family in OF_ALERTS.items():
+                if name in losses[1]:
+                    sheet.add(family, losses[1][name], model)
     for version, losses in totals.versions.items():
         _show_losses(sheet, "version_", version, losses)
     edges = [str(edge) for edge in DELAY_EDGES] + ["+Inf"]
@@ -176,9 +186,11 @@ def _show_losses(sheet: Sheet, which: str, of: str, losses: Losses) -> None:
     count, sums, decayed = losses
     # A series must be there at 0, or increase() misses what the first commit brings.
     for loss, value in (sums or {"error": 0.0}).items():
-        sheet.families[f"{which}loss"].add_metric([*sheet.place, of, loss], count, value)
+        if loss not in OF_ALERTS:
+            sheet.families[f"{which}loss"].add_metric([*sheet.place, of, loss], count, value)
     for loss, value in decayed.items():
-        sheet.add(f"{which}mean_loss", value, of, loss)
+        if loss not in OF_ALERTS:
+            sheet.add(f"{which}mean_loss", value, of, loss)
 
 
 def show_monitoring(sheet: Sheet, totals: MonitoringTotals) -> None:

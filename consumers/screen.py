@@ -21,11 +21,12 @@ from stream.errors import SourceError
 from stream.monitoring import MonitoringTotals
 from stream.prequential import MODELS
 from stream.records import VERDICT
+from stream.totals import Losses
 from stream.wording import plural
 
 
 class Bar(Observer):
-    """Shows how far a replay is, its rate, and both models' recent error."""
+    """Shows how far a replay is, its rate, and both models' recent error or what they found."""
 
     def __init__(self, progress: Progress, plan: Plan) -> None:
         self.progress = progress
@@ -45,12 +46,20 @@ class Bar(Observer):
         if now - self.shown < 0.1:
             return
         self.shown = now
-        errors = " ".join(
-            f"{model} {decayed['error']:.1%}" for model in MODELS[:2] if (decayed := scoring.losses[model][2])
-        )
         rate = (events - self.before) / max(now - self.began, 1e-9)
-        text = f"{events:,} events, {rate:,.0f}/s" + (f", recent error: {errors}" if errors else "")
+        text = f"{events:,} events, {rate:,.0f}/s{_lately({m: scoring.losses[m] for m in MODELS[:2]})}"
         self.progress.update(self.task, completed=self.plan.source.fraction() or 0.0, description=text)
+
+
+def _lately(losses: dict[str, Losses]) -> str:
+    """Both models' recent error; where positives are rare, the share of them that each has found."""
+    there = {model: (sums, decayed) for model, (_, sums, decayed) in losses.items() if decayed}
+    if not there:
+        return ""
+    if any("found" in sums for sums, _ in there.values()):
+        found = {model: (sums["found"], sums["found"] + sums["missed"]) for model, (sums, _) in there.items()}
+        return ", found: " + " ".join(f"{model} {part:.0f} of {whole:.0f}" for model, (part, whole) in found.items())
+    return ", recent error: " + " ".join(f"{model} {decayed['error']:.1%}" for model, (_, decayed) in there.items())
 
 
 def show(plan: Plan, metrics: Metrics, port: int | None, stop: Callable[[], bool]) -> Results | None:

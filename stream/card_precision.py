@@ -51,9 +51,9 @@ class CardPrecision:
     Ties at the last place count by what a fair draw among them is expected to bring. A day with fewer than k cards to
     choose from ranks nothing, and does not count.
 
-    Records come in the order of their events, more or less. A day is closed when records of OPEN others have come since
-    its own last one. Memory is bounded: ``late`` counts records of closed days, ``beyond`` those of cards that were
-    more than MOST_CARDS that day.
+    Records come in the order of their events, more or less. A day is closed when records of OPEN others have come
+    since its own last one. Memory is bounded, to some 55 MiB an open day: ``late`` counts records of closed days,
+    ``beyond`` those of cards that were more than MOST_CARDS that day.
     """
 
     def __init__(self, by: str, k: int) -> None:

@@ -16,6 +16,9 @@ from stream.serving import EPSILON
 
 MODELS = ("online", "baseline", "served")
 
+ALERTS = ("alerted", "found", "missed")
+"""What is counted beside losses where positives are rare."""
+
 HALF_LIFE = 1_000
 """Labelled events after which a loss weighs half in the decayed mean."""
 
@@ -42,6 +45,7 @@ class Scored(Struct):
     def losses(self, kind: str) -> dict[str, NDArray[np.float64]]:
         """Each event's 0/1 loss, log loss (nats) and Brier score; the last two only for probabilities.
 
+        Of anomaly detectors 0/1, too: whether it was ``alerted``, and whether a positive was ``found`` or ``missed``.
         Two classes: Brier is (p - y)^2. More: the sum of that over the classes. Log loss is clipped at EPSILON.
 
         >>> batch = Scored(np.array([1, 0]), np.array([1, 1]), np.array([0.8, 0.6]))
@@ -93,7 +97,9 @@ def _scored(
 def _losses(batch: Scored, kind: str) -> dict[str, NDArray[np.float64]]:
     result = {"error": (batch.labels != batch.answers).astype(float)}
     if kind == "anomaly":
-        return result
+        positive, alerted = batch.labels == 1, batch.answers == 1
+        counts = {"alerted": alerted, "found": positive & alerted, "missed": positive & ~alerted}
+        return result | {name: those.astype(float) for name, those in counts.items()}
     p = np.clip(batch.scores, EPSILON, 1.0 - EPSILON)
     if kind == "binary":
         right = np.where(batch.labels == 1, p, 1.0 - p)

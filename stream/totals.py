@@ -40,8 +40,9 @@ class InputCounts(Struct, gc=False):
 class ScoringTotals(Struct, frozen=True):
     """All totals of one scoring task at one moment.
 
-    ``losses`` has, a model, the labelled events counted, the sum of each loss and its decayed mean; ``versions`` the
-    same of each baseline that has scored some of the last, shadows too. ``delays`` counts
+    ``losses`` has, a model, the labelled events counted, the sum of each loss and its decayed mean, and the same of
+    what alerts found where positives are rare (stream/prequential.py, ALERTS); ``versions`` the same of each baseline
+    that has scored some of the last, shadows too. ``delays`` counts
     label delays per bucket of DELAY_EDGES; times are seconds. ``reasons`` counts dead letters by the first
     MOST_REASONS different reasons.
     """

@@ -24,6 +24,7 @@ from stream.chain import Chain, ChainTotals
 from stream.drift.value import Realised
 from stream.errors import CommitFailed
 from stream.monitoring import MonitoringTask
+from stream.prequential import ALERTS
 from stream.records import Event, Input, Label, Labelled, Lost, Skip, Tick, Undecodable
 from stream.reference import Expected
 from stream.scoring import ScoringTask
@@ -119,7 +120,12 @@ def totals() -> ChainTotals:
     assert made.monitoring is not None
     labels = msgspec.structs.replace(made.monitoring.labels, share=0.25, takes=3_600.0)
     saved = Realised(0.04, (0.03, 0.01, 0.05), (0.01, -0.01, 0.03), "open", "")
-    return ChainTotals(made.scoring, msgspec.structs.replace(made.monitoring, labels=labels, retrained=saved))
+    losses = {  # as an anomaly detector has them beside the others
+        model: (count, {**sums, **dict.fromkeys(ALERTS, 1.0)}, decayed)
+        for model, (count, sums, decayed) in made.scoring.losses.items()
+    }
+    scoring = msgspec.structs.replace(made.scoring, losses=losses)
+    return ChainTotals(scoring, msgspec.structs.replace(made.monitoring, labels=labels, retrained=saved))
 
 
 @pytest.fixture
@@ -200,12 +206,27 @@ def test_the_waiting_room_and_the_clock_are_shown(full: Shown, totals: ChainTota
 def test_losses_have_sums_counts_and_means_per_model(full: Shown, totals: ChainTotals) -> None:
     assert set(totals.scoring.losses) == {"online", "baseline", "served"}
     for model, (count, sums, decayed) in totals.scoring.losses.items():
-        assert set(sums) == {"error", "log_loss", "brier"}
-        for loss in sums:
+        assert set(sums) == {"error", "log_loss", "brier", *ALERTS}
+        for loss in ("error", "log_loss", "brier"):
             assert full.value("loss_count", model=model, loss=loss) == count
             assert full.value("loss_sum", model=model, loss=loss) == sums[loss]
             assert full.value("mean_loss", model=model, loss=loss) == decayed[loss]
     assert full.value("loss_sum", model="baseline", loss="error") == 80
+
+
+def test_of_anomaly_detectors_it_is_shown_what_their_alerts_found(shown: Shown) -> None:
+    chain = make_chain(kind="anomaly", serving="baseline", alert_rate=0.5, monitor={})
+    scores = [(0.9, "spam"), (0.9, "ham"), (0.9, "ham"), (0.1, "spam"), (0.1, "ham")]
+    for at, (score, label) in enumerate(scores):
+        chain.feed([event(at, score), Label(f"e{at}", at + 3.0, label)])
+    chain.feed([Tick(100.0)])
+    shown.exporter.committed("0", chain.totals(), 10, SECONDS)
+    counts = {"alerted_events": 3, "found_positives": 1, "missed_positives": 1}
+    for name, count in counts.items():
+        assert shown.value(f"{name}_total", model="baseline") == count
+    assert shown.value("loss_sum", model="baseline", loss="error") == 3
+    assert shown.value("loss_sum", model="baseline", loss="found") is None
+    assert shown.value("mean_loss", model="baseline", loss="found") is None
 
 
 def test_label_delays_are_a_cumulative_histogram(full: Shown, totals: ChainTotals) -> None:
