@@ -247,7 +247,6 @@ def check_stream(key: str, stream: Stream) -> None:
     _at_least(f"{key}.features.text_cap", stream.features.text_cap, 1)
     if not 8 <= stream.features.hash_bits <= 24:
         raise SettingError(f"{key}.features.hash_bits", stream.features.hash_bits, "8 to 24")
-    _at_least(f"{key}.alerts_per_day", stream.alerts_per_day, 0)
     if not 0 < stream.alert_rate < 1:
         raise SettingError(f"{key}.alert_rate", stream.alert_rate, "a share between 0 and 1")
     if not 0 < stream.blend_share < 0.5:

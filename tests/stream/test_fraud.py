@@ -105,7 +105,7 @@ def test_the_blend_ranks_about_as_well_as_the_better_model(transactions):
 
 
 def test_alerts_keep_to_the_budget_of_each_model(transactions):
-    scorer = task(transactions[:WARM], alert_rate=0.02)
+    scorer = task(transactions[:WARM], alert_rate=0.02, alerts_per_day=0)
     _, labelled = fed(scorer, [*inputs(transactions, DAY, WARM), Tick(1e12)])
     for called in ("online_label", "baseline_label", "served_label"):
         share = sum(getattr(record, called) == "fraud" for record in labelled) / len(labelled)
