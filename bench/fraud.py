@@ -84,14 +84,14 @@ def loop() -> list[Figure]:
 def _ranked(what: str, results: Results, at_most_below: float) -> list[Figure]:
     figures = []
     for model, found in results.models.items():
-        for name in ("roc_auc", "average_precision", "card_precision"):
-            if found[name] is not None:
-                figures.append(Figure(f"{what}, {model}: {name}", found[name]))
-    for segment in results.segments:
-        for model in ("online", "baseline", "served"):
-            value = segment[model]["average_precision"]
-            if value is not None:
-                figures.append(Figure(f"{what}, week from row {segment['first']:,}, {model}: AP", value))
+        named = [name for name in ("roc_auc", "average_precision", "card_precision") if found[name] is not None]
+        figures += [Figure(f"{what}, {model}: {name}", found[name]) for name in named]
+    figures += [
+        Figure(f"{what}, week from row {segment['first']:,}, {model}: AP", segment[model]["average_precision"])
+        for segment in results.segments
+        for model in ("online", "baseline", "served")
+        if segment[model]["average_precision"] is not None
+    ]
     better = max(results.models[model]["average_precision"] for model in ("online", "baseline"))
     below = better - results.models["served"]["average_precision"]
     return [*figures, at_most(f"{what}: served average precision below the better model's", below, at_most_below)]

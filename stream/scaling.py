@@ -175,11 +175,13 @@ class ToUnit(base.Estimator):
 class ScaleToUnit(base.Transformer):
     """The named columns in [0, 1] by the range seen so far; a missing one is the middle, others are dropped.
 
-    Half-space trees ask for every column, every time, in that range.
+    Half-space trees ask for every column, every time, in that range. A value further out than FAR standard deviations
+    widens it no further than to there: one absurd value would else press all others into one spot, for ever.
     """
 
     def __init__(self, columns: list[str]) -> None:
         self.columns = columns
+        self.usual = {name: Moments() for name in columns}
         self.low: dict[str, float] = {}
         self.high: dict[str, float] = {}
 
@@ -187,7 +189,9 @@ class ScaleToUnit(base.Transformer):
         """Widen the ranges of the columns present."""
         for name in self.columns:
             if name in x:
-                value = x[name]
+                usual = self.usual[name]
+                value = usual.near(x[name]) if usual.count >= SETTLED else x[name]
+                usual.learn(value)
                 self.low[name] = min(value, self.low.get(name, value))
                 self.high[name] = max(value, self.high.get(name, value))
 

@@ -72,7 +72,7 @@ def by_pandas(rows, model, k):
     return {"card_precision": np.mean(shares), "card_days": len(shares)}
 
 
-@settings(max_examples=15)
+@settings(deadline=None, max_examples=15)
 @given(seed=st.integers(0, 2**32 - 1), k=st.integers(1, 20), size=st.integers(1, 3_000))
 def test_it_is_what_pandas_computes_from_all_events_at_once(seed, k, size):
     rows = life(seed)

@@ -107,3 +107,14 @@ def test_a_world_that_goes_to_and_fro_is_followed_so_that_its_levels_stay_apart(
     for _ in range(8):
         day, night = (standardised(chance.normal(*of, 300), scale) for of in ((50, 10), (1, 0.1)))
     assert day.mean() - night.mean() > 1
+
+
+def test_one_absurd_value_does_not_press_all_others_into_one_spot():
+    scale = ScaleToUnit(["n"])
+    for at in range(200):
+        scale.learn_one({"n": float(at % 10)})
+    scale.learn_one({"n": 1e30})
+    scale.learn_one({"n": -1e30})
+    low, high, absurd = (scale.transform_one({"n": value})["n"] for value in (0.0, 9.0, 1e30))
+    assert high - low > 0.1
+    assert absurd == 1.0
