@@ -156,7 +156,7 @@ class FillNumbers(ScaleNumbers):
         return {name: scale.standardised(x[name]) if name in x else 0.0 for name, scale in self.scales.items()}
 
 
-class ToUnit(base.Estimator):
+class ToUnit(base.AnomalyDetector):
     """A detector whose scores know no bounds, in (0, 1): s / (1 + |s|), moved up; the order stays."""
 
     def __init__(self, detector: Any) -> None:

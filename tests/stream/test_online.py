@@ -7,7 +7,7 @@ from river import base
 
 from stream.config import Features, Stream
 from stream.errors import ModelError, SettingError
-from stream.online import FACTORIES, OnlineModel, find
+from stream.online import DETECTORS, FACTORIES, OnlineModel, find
 
 FEATURES = Features(text=["body"], numeric=["size"])
 
@@ -36,14 +36,25 @@ def test_the_built_in_classifier_learns_what_it_is_shown(kind, classes):
         assert right > 0.6
 
 
-def test_the_built_in_detector_finds_the_odd_one_out():
-    stream = Stream(kind="anomaly", features=Features(numeric=["a", "b"]), online="half-space-trees")
-    model = OnlineModel(FACTORIES["half-space-trees"](stream), "anomaly", 2)
+@pytest.mark.parametrize("name", ["half-space-trees", "loda"])
+def test_a_built_in_detector_finds_the_odd_one_out(name):
+    stream = Stream(kind="anomaly", features=Features(numeric=["a", "b"]), online=name)
+    model = OnlineModel(FACTORIES[name](stream), "anomaly", 2)
     model.learn({"a": 0.0, "b": 1.0}, None)  # the range is known now
     for index in range(1_000):
         model.learn({"a": 0.8 + index % 7 / 100, "b": 0.1 + index % 5 / 100}, None)
     usual, odd = model.score({"a": 0.83, "b": 0.12}), model.score({"a": 0.2, "b": 0.9})
     assert 0.0 <= usual < odd <= 1.0
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_each_built_in_detector_learns_from_an_event_without_a_label(name):
+    model = OnlineModel(FACTORIES[name](Stream(kind="anomaly", features=Features(numeric=["a", "b"]))), "anomaly", 2)
+    x = {"a": 2.0, "b": 0.1}
+    before = model.score(x)
+    for index in range(300):
+        model.learn({"a": 1.0 + index % 7 / 100, "b": index % 5 / 100}, None)
+    assert model.score(x) != before
 
 
 @pytest.mark.parametrize("answer", [float("nan"), float("inf"), -0.1, 1.1])
