@@ -43,6 +43,9 @@ OF_TASKS: list[Spec] = [
     (CounterMetricFamily, "late_labels", "Labels that came after maturity.", ()),
     (CounterMetricFamily, "unsampled_events", "Labelled events that left the waiting room early.", ()),
     (GaugeMetricFamily, "waiting_events", "Events that wait for their label.", ()),
+    (GaugeMetricFamily, "entities", "Entities that are remembered.", ("field",)),
+    (CounterMetricFamily, "evicted_entities", "Entities that gave way to others.", ("field",)),
+    (CounterMetricFamily, "forgotten_entity_labels", "Labels of entities that had given way.", ("field",)),
     (GaugeMetricFamily, "held_events", "Events in the waiting room, with labels not yet final.", ()),
     (GaugeMetricFamily, "early_labels", "Labels that wait for their event.", ()),
     (GaugeMetricFamily, "oldest_waiting_seconds", "Age of the oldest event in the waiting room.", ()),
@@ -158,6 +161,7 @@ def show_scoring(sheet: Sheet, totals: ScoringTotals) -> None:
     sheet.add("unsampled_events", j.unsampled)
     sheet.add("waiting_events", totals.waiting)
     sheet.add("held_events", totals.held)
+    _show_entities(sheet, totals.entities)
     sheet.add("early_labels", totals.early)
     sheet.add("oldest_waiting_seconds", totals.oldest_age)
     sheet.add("clock_timestamp_seconds", totals.clock)
@@ -180,6 +184,13 @@ def show_scoring(sheet: Sheet, totals: ScoringTotals) -> None:
     edges = [str(edge) for edge in DELAY_EDGES] + ["+Inf"]
     buckets = list(zip(edges, accumulate(totals.delays), strict=True))
     sheet.families["label_delay_seconds"].add_metric(sheet.place, buckets, totals.delay_sum)
+
+
+def _show_entities(sheet: Sheet, entities: dict[str, tuple[int, int, int]]) -> None:
+    for by, (remembered, evicted, forgotten) in entities.items():
+        sheet.add("entities", remembered, by)
+        sheet.add("evicted_entities", evicted, by)
+        sheet.add("forgotten_entity_labels", forgotten, by)
 
 
 def _show_losses(sheet: Sheet, which: str, of: str, losses: Losses) -> None:

@@ -432,6 +432,10 @@ class ScoringTask:
             versions=versions,
             blend_weight=self._weight if self.stream.serving == "blend" else None,
             reasons=dict(self.tally.reasons),
+            entities={
+                by: (remembered, counts.evicted, counts.forgotten)
+                for by, (remembered, counts) in self.models.derived.counts().items()
+            },
         )
 
     @property

@@ -44,7 +44,8 @@ class ScoringTotals(Struct, frozen=True):
     what alerts found where positives are rare (stream/prequential.py, ALERTS); ``versions`` the same of each baseline
     that has scored some of the last, shadows too. ``delays`` counts
     label delays per bucket of DELAY_EDGES; times are seconds. ``reasons`` counts dead letters by the first
-    MOST_REASONS different reasons.
+    MOST_REASONS different reasons. ``entities``, by field: those remembered, those that gave way, and labels that came
+    for such.
     """
 
     inputs: InputCounts
@@ -63,6 +64,7 @@ class ScoringTotals(Struct, frozen=True):
     shadow_versions: list[str]
     blend_weight: float | None
     reasons: dict[str, int]
+    entities: dict[str, tuple[int, int, int]] = {}
 
     def unbalanced(self) -> str | None:
         """The equation that does not hold, written out, or None: every record is accounted for."""

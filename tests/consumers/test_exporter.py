@@ -124,7 +124,7 @@ def totals() -> ChainTotals:
         model: (count, {**sums, **dict.fromkeys(ALERTS, 1.0)}, decayed)
         for model, (count, sums, decayed) in made.scoring.losses.items()
     }
-    scoring = msgspec.structs.replace(made.scoring, losses=losses)
+    scoring = msgspec.structs.replace(made.scoring, losses=losses, entities={"card": (5, 0, 0)})
     return ChainTotals(scoring, msgspec.structs.replace(made.monitoring, labels=labels, retrained=saved))
 
 
@@ -227,6 +227,17 @@ def test_of_anomaly_detectors_it_is_shown_what_their_alerts_found(shown: Shown) 
     assert shown.value("loss_sum", model="baseline", loss="error") == 3
     assert shown.value("loss_sum", model="baseline", loss="found") is None
     assert shown.value("mean_loss", model="baseline", loss="found") is None
+
+
+def test_entities_are_shown_by_the_field_that_names_them_and_so_are_those_that_gave_way(shown: Shown) -> None:
+    entity = {"by": "card", "statistics": ["risk"], "horizons": ["1d"]}
+    made = make_chain(features={"entities": [entity], "entity_capacity": 2})
+    records = [Event(f"e{n}", float(n), {"a": 0.1, "b": 0.1, "card": str(n)}, n) for n in range(5)]
+    made.feed([*records, Label("e0", 6.0, "spam"), Tick(1e6)])
+    shown.exporter.committed("0", made.totals(), 6, SECONDS)
+    assert shown.value("entities", field="card") == 2
+    assert shown.value("evicted_entities_total", field="card") == 3
+    assert shown.value("forgotten_entity_labels_total", field="card") == 1
 
 
 def test_label_delays_are_a_cumulative_histogram(full: Shown, totals: ChainTotals) -> None:
