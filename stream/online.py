@@ -40,12 +40,13 @@ def logistic(stream: Stream) -> base.Estimator:
         model: base.Estimator = linear_model.SoftmaxRegression(rate)
     else:
         model = linear_model.LogisticRegression(rate, intercept_lr=0.1)
-    return ScaleNumbers(stream.features.numbers) | model if stream.features.numbers else model
+    features = stream.features
+    return ScaleNumbers(features.numbers, features.derived) | model if features.numbers else model
 
 
 def recursive_logistic(stream: Stream) -> base.Estimator:
     """Logistic regression of second order over scaled numbers and few categories: slower a label, and sooner right."""
-    return ScaleNumbers(stream.features.numbers) | RecursiveLogistic()
+    return ScaleNumbers(stream.features.numbers, stream.features.derived) | RecursiveLogistic()
 
 
 def half_space_trees(stream: Stream) -> base.Estimator:
@@ -56,12 +57,12 @@ def half_space_trees(stream: Stream) -> base.Estimator:
 
 def one_class_svm(stream: Stream) -> base.Estimator:
     """A linear one-class support vector machine by stochastic gradient descent (Schölkopf et al. 2001)."""
-    return ScaleNumbers(stream.features.numbers) | ToUnit(anomaly.OneClassSVM(nu=0.1))
+    return ScaleNumbers(stream.features.numbers, stream.features.derived) | ToUnit(anomaly.OneClassSVM(nu=0.1))
 
 
 def loda(stream: Stream) -> base.Estimator:
     """Histograms of 100 sparse random projections (Pevný 2016)."""
-    return FillNumbers(stream.features.numbers) | ToUnit(anomaly.LODA(seed=stream.seed))
+    return FillNumbers(stream.features.numbers, stream.features.derived) | ToUnit(anomaly.LODA(seed=stream.seed))
 
 
 DETECTORS: dict[str, Factory] = {

@@ -1,7 +1,7 @@
 """Numbers in units that online models can learn from: river transformers that pass everything else on as it is."""
 
 import math
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from typing import Any
 
 from msgspec import Struct
@@ -111,6 +111,29 @@ class Column(Struct):
         return min(FAR, max(-FAR, (value - scale.mean) / deviation)) if deviation else 0.0
 
 
+class Derived(Struct):
+    """The scale of a column that no field brings: it has no unit to change, and what is far out in it is news.
+
+    A risk is 0 of nearly all terminals: held back as far out, the first that is not would hardly be told from these.
+    """
+
+    count: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+
+    def learn(self, value: float) -> None:
+        """Take in a value (Welford 1962)."""
+        self.count += 1
+        before = value - self.mean
+        self.mean += before / self.count
+        self.squares += before * (value - self.mean)
+
+    def standardised(self, value: float) -> float:
+        """In deviations from the mean, FAR at most."""
+        deviation = math.sqrt(self.squares / self.count) if self.count else 0.0
+        return min(FAR, max(-FAR, (value - self.mean) / deviation)) if deviation else 0.0
+
+
 def _of(values: Iterable[float]) -> Moments:
     made = Moments()
     for value in values:
@@ -127,12 +150,16 @@ class ScaleNumbers(base.Transformer):
     Where most of a block is far out, as a number that comes in cents instead of euros, the column is in another unit:
     as long as that lasts it is standardised by what has come since, so that what the model has learned of it goes on to
     hold, and its own scale stays as it was, for the day on which the unit is put right. A column that was still and
-    begins to vary is followed, and so is one that comes and goes more than TURNS times.
+    begins to vary is followed, and so is one that comes and goes more than TURNS times. Columns that are ``derived``
+    have none of this.
     """
 
-    def __init__(self, columns: list[str]) -> None:
+    def __init__(self, columns: list[str], derived: Collection[str] = ()) -> None:
         self.columns = columns
-        self.scales = {name: Column(Moments()) for name in columns}
+        self.derived = derived
+        self.scales: dict[str, Column | Derived] = {
+            name: Derived() if name in derived else Column(Moments()) for name in columns
+        }
 
     def learn_one(self, x: dict[Hashable, Any]) -> None:
         """Update the scales of the columns present."""

@@ -118,3 +118,15 @@ def test_one_absurd_value_does_not_press_all_others_into_one_spot():
     low, high, absurd = (scale.transform_one({"n": value})["n"] for value in (0.0, 9.0, 1e30))
     assert high - low > 0.1
     assert absurd == 1.0
+
+
+def test_what_is_far_out_in_a_derived_column_is_told_from_what_is_not():
+    """A risk that is 0 of nearly all: as a field of the event the few that are not would be held back."""
+    scale = ScaleNumbers(["risk", "field"], ["risk"])
+    for at in range(2_000):
+        value = 0.9 if at % 100 == 99 else 0.0
+        scale.learn_one({"risk": value, "field": value})
+    low, high = (scale.transform_one({"risk": value})["risk"] for value in (0.0, 0.9))
+    assert -0.2 < low < 0
+    assert 9.5 < high <= 10
+    assert scale.transform_one({"risk": 1e30})["risk"] == 10
