@@ -34,9 +34,9 @@ class Calling:
         """The share of the model's latest scores that are as high."""
         return self._of(name, start).ranks.tail(score)
 
-    def threshold(self, name: str, start: float) -> float:
-        """Where the model's alerts begin now."""
-        return self._of(name, start).threshold(self.share)
+    def adopt(self, stream: Stream) -> None:
+        """Go on under the settings of now."""
+        self.budget.rate, self.budget.per_day = stream.alert_rate, stream.alerts_per_day
 
     def keep(self, versions: Collection[str]) -> None:
         """Forget the scores of baselines that are no longer here."""

@@ -53,17 +53,16 @@ class Derived:
         """Whether there are any derived columns."""
         return bool(self._names)
 
-    def ends(self, time: float) -> bool:
-        """Whether labels begin to count before an event of that time."""
-        return self.span is not None and self.until <= time > -math.inf
+    def end(self, time: float) -> float:
+        """Where the span of a time ends; never, where no label changes anything."""
+        return math.inf if self.span is None else (time // self.span + 1.0) * self.span
 
     def advance(self, time: float) -> None:
         """Let the labels count that came before the span of this time began."""
-        if not self.ends(time):
+        if self.span is None or not self.until <= time > -math.inf:
             return
-        assert self.span is not None  # noqa: S101 - ends said so
-        begin = math.floor(time / self.span) * self.span
-        self.until = begin + self.span
+        self.until = self.end(time)
+        begin = self.until - self.span
         while self.waiting and self.waiting[0][0] < begin:
             came, _, positive, named = heappop(self.waiting)
             for by, key in named:

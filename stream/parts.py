@@ -25,7 +25,7 @@ def parts(
                 if index > begin:
                     yield batch[begin:index], at_begin, times
                 begin, at_begin, times = index, clock, []
-                until = (clock // derived.span + 1.0) * derived.span
+                until = derived.end(clock)
         if kind is Event:
             times.append(record.time if moves else max(clock, 0.0))  # type: ignore[union-attr] # as above
     if begin < len(batch):

@@ -156,7 +156,6 @@ class ScaleNumbers(base.Transformer):
 
     def __init__(self, columns: list[str], derived: Collection[str] = ()) -> None:
         self.columns = columns
-        self.derived = derived
         self.scales: dict[str, Column | Derived] = {
             name: Derived() if name in derived else Column(Moments()) for name in columns
         }

@@ -473,6 +473,8 @@ class ScoringTask:
         self.models.online, self.models.online_version = state["online"], state["online_version"]
         self.blend.weight, self.calling = state["blend"], state["calling"]
         self.inputs = InputCounts(*state["inputs"])
+        if self.calling is not None:
+            self.calling.adopt(self.stream)
         self.clock, self.tally, self.say_at = state["clock"], state["tally"], state["say_at"]
         self.profiling.restore(state["profiling"])
         self.in_use_since = state["in_use_since"]

@@ -112,6 +112,16 @@ def test_alerts_keep_to_the_budget_of_each_model(transactions):
         assert share == pytest.approx(0.02, rel=0.35)
 
 
+def test_a_budget_that_is_set_anew_holds_behind_a_restart(transactions):
+    before = task(transactions[:WARM], alert_rate=0.3, alerts_per_day=0)
+    fed(before, inputs(transactions[: WARM + 3_000], DAY, WARM))
+    snapshot = before.snapshot()
+    again = task(transactions[:WARM], alert_rate=0.01, alerts_per_day=0)
+    again.restore(snapshot.body, {name: of() for name, of in snapshot.segments.items()})
+    said, _ = fed(again, inputs(transactions[: WARM + 6_000], DAY, WARM + 3_000))
+    assert sum(p.label == "fraud" for p in said) < 0.05 * len(said)
+
+
 # ------------------------------------------------------------------------------------------- what is odd
 
 
