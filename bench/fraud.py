@@ -201,7 +201,7 @@ class _World:
             derived.advance(times[at])
             row = extractor.row(fields[at])
             derived.add(row, times[at])
-            derived.label(row, times[at] + DELAY, positive=labels[at] == "1")
+            derived.expect(row, times[at] + DELAY, positive=labels[at] == "1")
             made.append(row)
         baseline: Any = self.models.baseline
         for begin in range(0, len(made), 20_000):

@@ -107,7 +107,7 @@ class Run:
             usual = (plan.stream or Stream()).warm_up or Stream().warm_up
             self.refitting = Refitting(plan.name, made.stream, plan.retrain, usual)
             extractor = FeatureExtractor(made.stream.features)
-            taken = ((at, extractor.logged([row])[0], label) for at, row, label in made.taken if label >= 0)
+            taken = ((at, extractor.logged(row), label) for at, row, label in made.taken if label >= 0)
             self.refitting.begin((examples[at].event_id, row, label) for at, row, label in taken)
         chain = self.task()
         _compromise(chain, made, examples)

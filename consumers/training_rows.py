@@ -109,7 +109,7 @@ class _Deriving:
         self._derived.add(row, event.time)
         if label in self._classes:
             positive = self._classes[label] == self._positive
-            self._derived.label(row, event.time + self._maturity, positive=positive)
+            self._derived.expect(row, event.time + self._maturity, positive=positive)
         return row
 
 

@@ -59,8 +59,8 @@ class Answers:
             partition=self._partition,
         )
 
-    def correction(self, entry: Entry, shadows: dict[str, Shadow]) -> Labelled:
-        """The record of an entry's last label, which contradicts what was said before."""
+    def correction(self, entry: Entry, last: int, last_time: float, shadows: dict[str, Shadow]) -> Labelled:
+        """The record of an entry's last label, of that time, which contradicts what was said before."""
         record = self.record(entry, shadows, late=False, sampled=True)
-        label, time = self._names[entry.last], entry.last_time
-        return replace(record, label=label, label_time=time, features=None, implied=False, correction=True)
+        label = self._names[last]
+        return replace(record, label=label, label_time=last_time, features=None, implied=False, correction=True)

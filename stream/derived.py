@@ -3,22 +3,16 @@
 They are put into an event's row before the models see it, so that both learn from the same numbers, and the training
 log has them as they were. An event counts for its entities from the next one on.
 
-Labels count when they have arrived, never before: from the end of a span of time on, STEPS of which make the shortest
-horizon of a risk. Within a span no label changes any column, so that whole batches can be made ready at once: whoever
-feeds events cuts batches where a span ends.
+A label counts from when it has arrived on, never before.
 """
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from heapq import heappop, heappush
 from typing import Any
 
 from stream.columns import Features
 from stream.entities import EntityCounts, EntityTable
 from stream.features import Row
-
-STEPS = 24
-"""Of the shortest horizon of a risk; a day's labels count from the next full hour on."""
 
 HOUR, DAY, MONDAY = 3_600.0, 86_400.0, 3.0
 """Seconds; the epoch began on a Thursday."""
@@ -28,10 +22,7 @@ NIGHT = 6.0
 
 
 class Derived:
-    """The tables of a stream's entities, and the labels that have come and do not count yet.
-
-    ``span``: of time, in seconds, at whose ends labels begin to count; None where nothing is made of labels.
-    """
+    """The tables of a stream's entities, and the labels that are known beforehand to come: those of a warm-up."""
 
     def __init__(self, features: Features) -> None:
         self._moments = [_MOMENTS[moment] for moment in features.moments]
@@ -42,35 +33,19 @@ class Derived:
             by: [name for entity in entities for name in entity.columns] for by, entities in grouped.items()
         }
         self._nobody: dict[str, list[float | None]] = {by: [None] * len(of) for by, of in self._columns.items()}
-        horizons = [h for entity in features.entities if "risk" in entity.statistics for h in entity.horizons]
-        self.span = min(horizons) / STEPS if horizons else None
         self._risky = [by for by, table in self.tables.items() if table.risks]
         self.waiting: list[tuple[float, int, bool, list[tuple[str, str]]]] = []
-        self.came = 0
-        self.until = -math.inf
+        self.expected = 0
 
     def __bool__(self) -> bool:
         """Whether there are any derived columns."""
         return bool(self._names)
 
-    def end(self, time: float) -> float:
-        """Where the span of a time ends; never, where no label changes anything."""
-        return math.inf if self.span is None else (time // self.span + 1.0) * self.span
-
     def advance(self, time: float) -> None:
-        """Let the labels count that came before the span of this time began."""
-        if self.span is None or not self.until <= time > -math.inf:
-            return
-        self.until = self.end(time)
-        begin = self.until - self.span
-        while self.waiting and self.waiting[0][0] < begin:
+        """Let the expected labels count that have come by then."""
+        while self.waiting and self.waiting[0][0] <= time:
             came, _, positive, named = heappop(self.waiting)
-            for by, key in named:
-                self.tables[by].label(key, came, positive=positive)
-
-    def skip(self, row: Row) -> None:
-        """Have None for each derived column in the row of an event that does not count, as it is a repeated one."""
-        row.update(dict.fromkeys(self._names))
+            self._label(named, came, positive=positive)
 
     def count(self, row: Mapping[str, Any], time: float) -> None:
         """Count an event whose row has its derived columns already."""
@@ -88,11 +63,22 @@ class Derived:
             row.update(zip(self._columns[by], told, strict=True))
 
     def label(self, row: Mapping[str, Any], came: float, *, positive: bool) -> None:
-        """Take in the label of a row, which has come, or will come, at that time."""
-        named = [(by, row[by]) for by in self._risky if row[by] is not None]
+        """Take in the label of a row, which came at that time."""
+        self._label(self._named(row), came, positive=positive)
+
+    def expect(self, row: Mapping[str, Any], comes: float, *, positive: bool) -> None:
+        """Know beforehand of the label of a row that it will come at that time: until then it does not count."""
+        named = self._named(row)
         if named:
-            heappush(self.waiting, (came, self.came, positive, named))
-            self.came += 1
+            heappush(self.waiting, (comes, self.expected, positive, named))
+            self.expected += 1
+
+    def _named(self, row: Mapping[str, Any]) -> list[tuple[str, str]]:
+        return [(by, row[by]) for by in self._risky if row[by] is not None]
+
+    def _label(self, named: Iterable[tuple[str, str]], came: float, *, positive: bool) -> None:
+        for by, key in named:
+            self.tables[by].label(key, came, positive=positive)
 
     def counts(self) -> dict[str, tuple[int, EntityCounts]]:
         """By field: how many entities are remembered, and what became of others."""
@@ -101,7 +87,7 @@ class Derived:
     def state(self) -> tuple[Any, ...]:
         """What a snapshot's body holds."""
         tables = {by: table.state() for by, table in self.tables.items()}
-        return tables, self.waiting, self.came, self.until
+        return tables, self.waiting, self.expected
 
     def segments(self) -> dict[str, Callable[[], bytes]]:
         """A snapshot's segments."""
@@ -109,14 +95,14 @@ class Derived:
 
     def restore(self, state: tuple[Any, ...], segments: Mapping[str, bytes]) -> None:
         """Take up a snapshot's; raises StateError where a segment is missing."""
-        tables, self.waiting, self.came, self.until = state
+        tables, self.waiting, self.expected = state
         for by, table in self.tables.items():
             table.restore(tables[by], segments)
 
     def contents(self) -> list[Any]:
         """All that counts of it, for a digest."""
         tables = {by: table.contents() for by, table in self.tables.items()}
-        return [tables, sorted(self.waiting), self.came, self.until]
+        return [tables, sorted(self.waiting), self.expected]
 
 
 def _hour(time: float) -> float:

@@ -8,6 +8,9 @@ from stream.records import Prediction
 
 WAITING, JOINED, IMPLIED, EXPIRED, EVICTED = range(5)
 
+UNSCORED = Prediction("", 0.0, "", None, "", None, None, "", None)
+"""Stands for an event's prediction until the models have scored it."""
+
 
 class Entry(Struct, gc=False):
     """One event as the tables keep it; ``row`` and the model's input are dropped once nobody needs them.
@@ -38,6 +41,11 @@ class Entry(Struct, gc=False):
         if self.x is not None:
             self.packed = msgspec.msgpack.encode(self.x)
             self.x = None
+
+    @property
+    def gone(self) -> bool:
+        """Whether nobody waits for its label any more, and none has come."""
+        return self.state in (EXPIRED, EVICTED)
 
     def unpacked(self) -> ModelInput:
         """The online model's input."""

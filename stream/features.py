@@ -79,12 +79,11 @@ class FeatureExtractor:
             row[name] = _category(name, fields.get(name))
         return row
 
-    def logged(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """What is kept of rows: those without the columns that are not logged."""
+    def logged(self, row: Row) -> Row:
+        """What is kept of a row: it without the columns that are not logged."""
         if not self.settings.unlogged:
-            return rows
-        columns = [*self._logged.columns, *self._keys]
-        return [{name: row[name] for name in columns} for row in rows]
+            return row
+        return {name: row[name] for name in (*self._logged.columns, *self._keys)}
 
     def frame(self, rows: Sequence[Row]) -> pd.DataFrame:
         """The baseline's input, one line a row, of what is logged; missing numbers are NaN, missing categories None."""

@@ -20,7 +20,6 @@ late, may have left before others like it were evicted. While there is such pres
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Any, Literal
 
 import msgspec
@@ -91,9 +90,8 @@ class LabelJoin:
         """The entry of an event that has been here before, if it is still remembered."""
         return self.recent.get(event_id) or self.young.get(event_id) or self.overdue.get(event_id)
 
-    def admit(self, entry: Entry) -> Sequence[Entry]:
-        """Let a predicted event wait; answers the labelled entries that leave before their time because of it."""
-        event_id = entry.prediction.event_id
+    def admit(self, event_id: str, entry: Entry) -> Sequence[Entry]:
+        """Let an event wait; answers the labelled entries that leave before their time because of it."""
         entry.number = self.admitted
         self.admitted += 1
         self.recent[event_id] = entry
@@ -171,7 +169,6 @@ class LabelJoin:
                 entry.label_time = entry.arrived + settings.maturity
                 yield entry
             else:
-                entry.pack()
                 self.overdue[event_id] = entry
         while self.overdue:
             event_id, entry = next(iter(self.overdue.items()))
@@ -197,10 +194,6 @@ class LabelJoin:
     def undisturbed(self, entry: Entry) -> bool:
         """Whether nothing has been evicted, or turned away, since the entry came."""
         return self.pressed is None or entry.arrived > self.pressed
-
-    def newest(self, count: int) -> Iterator[Entry]:
-        """Of the last ``count`` events admitted, those that are still in the room."""
-        return islice(reversed((self.young if self._holds else self.overdue).values()), count)
 
     def in_room(self) -> Iterator[Entry]:
         """Entries in the room, the longest in it first."""

@@ -1,8 +1,7 @@
-"""The models that score a stream, and what they make of a batch before it is gone through event by event."""
+"""The models that score a stream."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import repeat
 from typing import Any
 
 import msgspec
@@ -13,20 +12,14 @@ from msgspec.structs import replace
 from stream.baseline import Baseline, load
 from stream.config import Features, Kind, Stream
 from stream.derived import Derived
-from stream.errors import RecordError, StateError
-from stream.features import FeatureExtractor, ModelInput, Row
+from stream.errors import StateError
+from stream.features import FeatureExtractor, Row
 from stream.given import GIVEN, GivenScore
 from stream.online import OnlineModel
-from stream.records import Chosen, Event, Score, Swap
+from stream.records import Chosen, Score, Swap
 from stream.reference import Expected
 
-Ready = tuple[Row, ModelInput, Score, Score, Mapping[str, Score]]
-"""An event's row, the online model's input, given or baseline's scores, and the shadows' by their versions."""
-
 NONE: Mapping[str, Score] = {}
-
-Derive = Callable[[int, Row], None]
-"""Puts the derived columns into the row of the event at that place of a batch."""
 
 
 class Frozen(Struct, frozen=True):
@@ -155,73 +148,38 @@ class Models(Struct):
         self.derived = Derived(stream.features)
         self.derived.restore(state["derived"], segments)
 
-    def ready(
-        self, extractor: FeatureExtractor, events: Sequence[Event], derive: Derive | None = None
-    ) -> Iterator[Ready | RecordError]:
-        """Rows, the online model's inputs and the baseline's scores of a batch, or why an event has none."""
+    def given(self, fields: dict[str, Any]) -> tuple[Score, Score]:
+        """The scores that an event brings along, of online model and baseline; None of a model that is here.
+
+        Raises RecordError where one of them is no score.
+        """
         online, baseline = self.online, self.baseline
-        if isinstance(online, GivenScore) or isinstance(baseline, GivenScore):
-            return self._ready_given(extractor, events, derive)
-        try:
-            rows = [extractor.row(event.fields) for event in events]
-        except RecordError:
-            # Some event is at fault, which is rare: the careful way finds out which.
-            return self._ready_given(extractor, events, derive)
-        if derive is not None:
-            for index, row in enumerate(rows):
-                derive(index, row)
-        scores, shadows = self._score(extractor, rows)
-        return zip(
-            extractor.logged(rows), extractor.inputs(rows), repeat(None), scores or repeat(None), shadows, strict=False
+        return (
+            online.read(fields) if isinstance(online, GivenScore) else None,
+            baseline.read(fields) if isinstance(baseline, GivenScore) else None,
         )
 
-    def attempt(self, extractor: FeatureExtractor, rows: Sequence[Row]) -> None:
-        """Score rows for nothing; raises ModelError, and what else a baseline raises that cannot."""
-        self._score(extractor, rows)
-
-    def _score(
+    def score(
         self, extractor: FeatureExtractor, rows: Sequence[Row]
-    ) -> tuple[Sequence[Score], Iterable[Mapping[str, Score]]]:
-        """The scores of the baseline and of its shadows; none where there is none to score, or nothing."""
-        frozen = self.baseline if isinstance(self.baseline, Baseline) else None
-        if not rows or (frozen is None and not self.shadows):
-            return [], repeat(NONE)
-        frame = extractor.frame(rows)
-        scores = [] if frozen is None else frozen.score(frame)
-        if not self.shadows:
-            return scores, repeat(NONE)
-        each = zip(*(shadow.attempt(frame) for shadow in self.shadows.values()), strict=True)
-        return scores, [
-            {version: score for version, score in zip(self.shadows, of_row, strict=True) if score is not None}
-            for of_row in each
-        ]
+    ) -> tuple[Sequence[Score], Sequence[Mapping[str, Score]]]:
+        """The scores of the baseline, None where it is not here, and of its shadows by their versions.
 
-    def _ready_given(
-        self, extractor: FeatureExtractor, events: Sequence[Event], derive: Derive | None
-    ) -> Iterator[Ready | RecordError]:
-        online, baseline = self.online, self.baseline
-        given_online: list[Score] = []
-        given_baseline: list[Score] = []
-        rows: list[Row] = []
-        faults: dict[int, RecordError] = {}
-        for index, event in enumerate(events):
-            try:
-                row = extractor.row(event.fields)
-                o = online.read(event.fields) if isinstance(online, GivenScore) else None
-                b = baseline.read(event.fields) if isinstance(baseline, GivenScore) else None
-            except RecordError as error:
-                faults[index] = error
-                continue
-            if derive is not None:
-                derive(index, row)
-            rows.append(row)
-            given_online.append(o)
-            given_baseline.append(b)
-        inputs: Sequence[ModelInput]
-        inputs = [{}] * len(rows) if isinstance(online, GivenScore) else extractor.inputs(rows)
-        scores, shadows = self._score(extractor, rows)
-        ready = zip(extractor.logged(rows), inputs, given_online, scores or given_baseline, shadows, strict=False)
-        return ready if not faults else iter([faults.get(i) or next(ready) for i in range(len(events))])
+        Raises ModelError, and what else a baseline raises that cannot.
+        """
+        frozen = self.baseline if isinstance(self.baseline, Baseline) else None
+        scores: Sequence[Score] = [None] * len(rows)
+        shadows: Sequence[Mapping[str, Score]] = [NONE] * len(rows)
+        if rows and (frozen is not None or self.shadows):
+            frame = extractor.frame(rows)
+            if frozen is not None:
+                scores = frozen.score(frame)
+            if self.shadows:
+                each = zip(*(shadow.attempt(frame) for shadow in self.shadows.values()), strict=True)
+                shadows = [
+                    {version: score for version, score in zip(self.shadows, of_row, strict=True) if score is not None}
+                    for of_row in each
+                ]
+        return scores, shadows
 
 
 def file_segment(version: str | None) -> str:

@@ -133,7 +133,7 @@ class Relearning:
                 self._leave_out(KEPT_OTHERWISE)
             elif record.label not in task.classes:
                 self._leave_out(f"label {record.label[:80]!r} is none of {list(task.classes)[:20]}")
-            elif record.event_id in taken or task.join.known(record.event_id) is not None:
+            elif record.event_id in taken or task.arrivals.join.known(record.event_id) is not None:
                 self._leave_out("is there twice")
             else:
                 latest = logged.published + self._max_ahead
@@ -141,14 +141,14 @@ class Relearning:
                 inputs.append(Event(record.event_id, record.time, fields, at, record.time > latest, b""))
                 inputs.append(Label(record.event_id, record.label_time, record.label, at, record.label_time > latest))
                 taken[record.event_id] = record
-        before = task.join.counts.joined
+        before = task.arrivals.join.counts.joined
         with guarded("the models' state, out of the training log,"):
             for letter in task.feed(inputs).dead_letters:
                 self._leave_out(letter.reason)
-        self.learned += task.join.counts.joined - before
-        task.join.early.clear()  # the labels of events that have just been left out
+        self.learned += task.arrivals.join.counts.joined - before
+        task.arrivals.join.early.clear()  # the labels of events that have just been left out
         for event_id, record in taken.items():
-            entry = task.join.known(event_id)
+            entry = task.arrivals.join.known(event_id)
             if entry is not None:
                 entry.prediction = _first_answer(record)
                 entry.ours, entry.theirs = (
@@ -158,7 +158,8 @@ class Relearning:
 
     def finish(self) -> ScoringTask:
         """The task, which has counted nothing yet: what it learned from was counted when it happened."""
-        self._task.inputs, self._task.join.counts, self._task.tally = InputCounts(), LabelCounts(), Tally()
+        arrivals = self._task.arrivals
+        arrivals.inputs, arrivals.join.counts, self._task.tally = InputCounts(), LabelCounts(), Tally()
         self._task.stream = self._stream  # for which its state is made
         if self._task.calling is not None:
             # Where only some events get labels the log is no sample of all: budgets are found anew.

@@ -1,4 +1,4 @@
-"""What a scoring task counts beside the fates of its records: losses, label delays, dead letters' reasons, skips."""
+"""What a scoring task counts beside the fates of its records: losses, label delays, dead letters' reasons."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,6 @@ import numpy as np
 
 from stream.prequential import MODELS, LossTotals, Scored, by_version, scored
 from stream.records import Labelled
-from stream.skips import Skips
 from stream.totals import DELAY_EDGES, MOST_REASONS, Losses
 
 MOST_VERSIONS = 8
@@ -22,7 +21,6 @@ class Tally:
         self.delays = np.zeros(len(DELAY_EDGES) + 1, dtype=np.int64)
         self.delay_sum = 0.0
         self.reasons: dict[str, int] = {}
-        self.skips = Skips()
 
     def labelled(self, records: Sequence[Labelled], classes: dict[str, int], kind: str) -> dict[str, Scored]:
         """Count losses and delays of what leaves, but for corrections and unfair samples; gives the answers counted."""

@@ -116,7 +116,7 @@ def derive(derived: Derived, rows: Iterable[tuple[int, Row, int]], times: Sequen
         derived.advance(clock)
         derived.add(row, time)
         if label >= 0:
-            derived.label(row, came, positive=label == 1)
+            derived.expect(row, came, positive=label == 1)
 
 
 def _usable(

@@ -196,4 +196,4 @@ def check_undisturbed(world: World, stories: Sequence[Story], batch: int) -> Non
         totals = story.restored.totals()
         assert digest(story.restored.models.online) == digest(task.models.online)
         assert totals.inputs == task.inputs
-        assert totals.labels == task.join.counts
+        assert totals.labels == task.arrivals.join.counts

@@ -174,7 +174,7 @@ def test_a_column_that_is_not_logged_is_in_no_labelled_record_and_in_no_row_that
     columns = {"subject", "body", "size"} - set(stream.features.unlogged)
     assert all(record.features.keys() == columns for record in logged(rows(50), stream))
     waiting, _ = scored(rows(50), stream, labels=False)
-    assert waiting.join.known("e7").row.keys() == columns
+    assert waiting.arrivals.join.known("e7").row.keys() == columns
 
 
 @pytest.mark.parametrize("door", ["replay", "consume"])

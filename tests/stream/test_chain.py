@@ -79,7 +79,7 @@ def test_the_digest_covers_each_part(part):
     for made in (one, other):
         made.feed(life(10))
     if part == "scoring":
-        one.scoring.clock += 1
+        one.scoring.arrivals.clock += 1
     elif part == "monitoring":
         one.monitoring.counts.labelled += 1
     elif part == "history":

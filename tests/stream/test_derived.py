@@ -95,14 +95,13 @@ def rows(made, inputs):
     return {record.event_id: record.features for record in out if not record.correction}
 
 
-def test_a_label_counts_from_the_end_of_the_span_in_which_it_came_and_for_its_terminal_only():
-    inputs = [event(0, 0.0), event(1, 10.0, terminal="u"), Label("e0", HOUR + 1, "fraud")]
-    inputs += [event(2, HOUR + 2), event(3, 2 * HOUR + 2), event(4, 2 * HOUR + 3, terminal="u")]
+def test_a_label_counts_from_the_next_event_on_and_for_its_terminal_only():
+    inputs = [event(0, 0.0), event(1, 10.0, terminal="u"), event(2, HOUR), Label("e0", HOUR, "fraud")]
+    inputs += [event(3, HOUR), event(4, HOUR, terminal="u")]
     found = rows(task(), inputs)
     risks = [found[f"e{number}"]["terminal.risk.1d"] for number in range(5)]
     assert risks[:3] == [None, None, None]
-    assert 0.4 < risks[3] < 0.5
-    assert risks[4] == 0.0
+    assert risks[3:] == [0.5, 0.0]
 
 
 def test_a_label_that_is_implied_counts_from_when_it_matured():

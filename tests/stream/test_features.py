@@ -32,7 +32,7 @@ def test_a_column_that_is_not_logged_is_the_online_models_alone():
     row = some.row(fields)
     assert row == extractor.row(fields)
     assert some.inputs([row]) == extractor.inputs([row])
-    [logged] = some.logged([row])
+    logged = some.logged(row)
     assert logged == {"subject": "hello", "day": "mo"}
     assert (
         some.frame([logged]).to_dict("records")

@@ -31,7 +31,7 @@ def fates(join: LabelJoin, *labels: tuple[str, int]) -> list[str]:
 
 def test_the_first_label_joins_the_next_are_duplicate_or_conflicting():
     join = room()
-    join.admit(entry("a"))
+    join.admit("a", entry("a"))
     assert fates(join, ("a", SPAM), ("a", SPAM), ("a", HAM), ("a", SPAM)) == [
         "joined",
         "duplicate",
@@ -42,7 +42,7 @@ def test_the_first_label_joins_the_next_are_duplicate_or_conflicting():
 
 def test_a_contradiction_said_twice_is_a_duplicate():
     join = room()
-    join.admit(entry("a"))
+    join.admit("a", entry("a"))
     assert fates(join, ("a", SPAM), ("a", HAM), ("a", HAM)) == ["joined", "conflicting", "duplicate"]
 
 
@@ -66,7 +66,7 @@ def test_a_label_for_nothing_is_orphaned_when_its_time_to_live_is_over():
 
 def test_a_label_after_the_time_to_live_is_orphaned():
     join = room(ttl=10.0)
-    join.admit(entry("a"))
+    join.admit("a", entry("a"))
     list(join.advance(10.5))
     assert join.counts.expired == 1
     assert fates(join, ("a", SPAM)) == ["orphaned"]
@@ -74,8 +74,8 @@ def test_a_label_after_the_time_to_live_is_orphaned():
 
 def test_a_label_within_maturity_is_held_until_then_and_a_later_one_is_not():
     join = room(maturity=10.0)
-    join.admit(entry("soon"))
-    join.admit(entry("late"))
+    join.admit("soon", entry("soon"))
+    join.admit("late", entry("late"))
     assert join.join("soon", SPAM, 5.0, 5.0)[2] is False
     assert [e.prediction.event_id for e in join.advance(10.0)] == []
     assert [e.prediction.event_id for e in join.advance(10.5)] == ["soon"]
@@ -85,7 +85,7 @@ def test_a_label_within_maturity_is_held_until_then_and_a_later_one_is_not():
 
 def test_an_absent_label_means_the_class_set_once_mature():
     join = room(maturity=10.0, implied=HAM)
-    join.admit(entry("a"))
+    join.admit("a", entry("a"))
     [left] = join.advance(11.0)
     assert (left.label, join.counts.implied, join.waiting) == (HAM, 1, 0)
     assert fates(join, ("a", HAM), ("a", SPAM)) == ["duplicate", "conflicting"]
@@ -93,7 +93,7 @@ def test_an_absent_label_means_the_class_set_once_mature():
 
 def test_what_came_before_the_clock_began_arrives_when_it_begins():
     join = room(ttl=10.0)
-    join.admit(entry("ahead", -math.inf))
+    join.admit("ahead", entry("ahead", -math.inf))
     join.join("nothing", SPAM, 0.0, -math.inf)
     join.begin(1_000.0)
     list(join.advance(1_005.0))
@@ -105,26 +105,18 @@ def test_what_came_before_the_clock_began_arrives_when_it_begins():
 def test_an_event_is_known_while_it_waits_even_when_the_recent_ids_have_forgotten_it():
     join = room(recent=2)
     for name in "abcd":
-        join.admit(entry(name))
+        join.admit(name, entry(name))
     assert len(join.recent) == 2
     assert join.known("a") is not None
     fates(join, ("a", SPAM))
     assert join.known("a") is None
 
 
-def test_a_mature_event_without_a_label_is_put_to_rest_even_within_its_own_batch():
-    join = room(maturity=1.0)
-    join.admit(entry("a"))
-    list(join.advance(2.0))
-    assert join.overdue["a"].x is None
-    assert join.overdue["a"].unpacked() == {1: 1.0}
-
-
 def test_eviction_goes_by_the_hash_of_the_id_and_takes_labelled_and_unlabelled_alike():
     join = room(maturity=1e9, ttl=1e9)
     left: list[Entry] = []
     for index in range(400):
-        left += join.admit(entry(f"e{index}"))
+        left += join.admit(f"e{index}", entry(f"e{index}"))
         if index % 2:
             join.join(f"e{index}", SPAM, 0.0, 0.0)
     assert len(join.young) <= 16
@@ -139,20 +131,20 @@ def test_eviction_goes_by_the_hash_of_the_id_and_takes_labelled_and_unlabelled_a
 def test_the_room_opens_again_when_the_rush_is_over():
     join = room(maturity=10.0, ttl=20.0)
     for index in range(500):
-        join.admit(entry(f"e{index}", 0.0))
+        join.admit(f"e{index}", entry(f"e{index}", 0.0))
     assert join.threshold < ALL
     list(join.advance(100.0))
     for index in range(64):
         now = 100.0 + index * 10
         list(join.advance(now))
-        join.admit(entry(f"later{index}", now))
+        join.admit(f"later{index}", entry(f"later{index}", now))
     assert join.threshold == ALL
 
 
 def test_a_snapshot_gives_back_the_same_tables():
     join = room(maturity=5.0, recent=8)
     for index in range(40):
-        join.admit(entry(f"e{index}", float(index)))
+        join.admit(f"e{index}", entry(f"e{index}", float(index)))
         list(join.advance(float(index)))
         if index % 3 == 0:
             join.join(f"e{index + index % 2 * 5}", SPAM, float(index), float(index))
@@ -227,7 +219,7 @@ def life(
             join.join(event_id, label, at, at)
         take(list(join.advance(now)))
         spam = rng.random() < (0.5 if rush else 0.2)
-        left = join.admit(entry(f"e{index}", now, index))
+        left = join.admit(f"e{index}", entry(f"e{index}", now, index))
         if counts_leaving:
             take(left)
         if spam or not implied:

@@ -153,7 +153,7 @@ def test_a_label_is_read_as_the_class_that_it_names_and_not_as_what_labellers_wr
     log = written(scorer, [Event("a", 0.0, {"n": 1.0}), Label("a", 0.0, "1")])
     assert log[0].record.label == "yes"
     task = relearned(log).finish()
-    assert task.join.known("a").label == 1
+    assert task.arrivals.join.known("a").label == 1
 
 
 def test_a_time_that_was_not_believed_then_moves_no_clock_now(scorer):
@@ -169,7 +169,7 @@ def test_the_room_never_fills_however_long_the_log_is():
     log = written(ScoringTask("s", stream, models(stream)), inputs(2_000))
     made = relearned(log, stream)
     assert made.learned == 2_000
-    assert made.finish().join.threshold == 1 << 64
+    assert made.finish().arrivals.join.threshold == 1 << 64
 
 
 def test_scores_that_events_bring_along_are_taken_from_the_log():

@@ -288,9 +288,27 @@ def test_what_is_no_fair_sample_counts_in_no_loss():
 def test_under_pressure_labels_without_maturity_are_no_fair_sample():
     made = task(stream(labels=Labels(capacity=16, ttl=Duration(1e6))))
     made.feed([Event(f"e{i}", float(i), {"body": "x"}, i) for i in range(50)])
-    left = next(iter(made.join.overdue))
+    left = next(iter(made.arrivals.join.overdue))
     [record] = made.feed([Label(left, 60.0, "ham")]).labelled
     assert not record.sampled
+
+
+def test_whatever_became_of_an_event_within_its_own_batch_no_models_input_stays_as_it_was():
+    """A dict of words is ten times larger than what is at rest: young, overdue, expired, evicted, labelled or not."""
+    labels = Labels(maturity=Duration(10), ttl=Duration(40), capacity=16)
+    made = task(stream(labels=labels))
+    story = [Event(f"e{i}", float(i), {"body": "win a prize"}, i) for i in range(100)]
+    story += [Label(f"e{i}", 99.0, "ham") for i in range(0, 100, 3)]
+    made.feed(story)
+    totals = made.totals()
+    assert min(totals.labels.expired, totals.labels.evicted, totals.labels.joined, totals.waiting) > 0
+    join = made.arrivals.join
+    known = [*join.recent.values(), *join.young.values(), *join.overdue.values()]
+    assert [entry.x for entry in known] == [None] * len(known)
+    assert {entry.packed is not None for entry in join.overdue.values()} == {True}
+    gone = [entry for entry in join.recent.values() if entry.gone]
+    assert gone
+    assert not any(entry.packed for entry in gone)
 
 
 def test_an_implied_label_is_dated_at_maturity_however_late_that_is_noticed():

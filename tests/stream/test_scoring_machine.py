@@ -168,7 +168,7 @@ class ScoringMachine(RuleBasedStateMachine):
         if prediction.repeated:
             assert prediction == msgspec.structs.replace(before, repeated=True)
             self.recent.remove(event_id)  # a known event is not put among the recent ones again
-            self.recent = deque(self.task.join.recent, maxlen=self.stream.recent_ids)
+            self.recent = deque(self.task.arrivals.join.recent, maxlen=self.stream.recent_ids)
 
     @rule()
     def is_moved_to_a_fresh_task(self) -> None:
@@ -224,7 +224,7 @@ class ScoringMachine(RuleBasedStateMachine):
 
     @invariant()
     def every_table_keeps_its_bound(self) -> None:
-        join, limits = self.task.join, self.stream.labels
+        join, limits = self.task.arrivals.join, self.stream.labels
         assert len(join.recent) <= self.stream.recent_ids
         assert join.held() <= limits.capacity
         assert len(join.early) <= limits.capacity
@@ -250,8 +250,8 @@ class ScoringMachine(RuleBasedStateMachine):
         first = [record for record in self.labelled if not record.correction]
         times = Counter(record.position for record in first)
         assert max(times.values(), default=0) <= 1
-        counts = self.task.join.counts
-        held = sum(entry.state == JOINED for entry in self.task.join.young.values())
+        counts = self.task.arrivals.join.counts
+        held = sum(entry.state == JOINED for entry in self.task.arrivals.join.young.values())
         assert len(first) == counts.joined + counts.implied - held
         learned = {uid: y for what, uid, y in self.task.models.online.estimator.met if what == "learned"}
         for record in first:
@@ -280,7 +280,7 @@ class ScoringMachine(RuleBasedStateMachine):
             return
         self.patch.undo()
         self.feed([Tick(FAR * 2)], [])
-        totals, counts = self.task.totals(), self.task.join.counts
+        totals, counts = self.task.totals(), self.task.arrivals.join.counts
         assert totals.waiting == totals.held == totals.early == 0
         first = [record for record in self.labelled if not record.correction]
         assert len(first) == counts.joined + counts.implied

@@ -44,9 +44,9 @@ class Life:
             score = self.made / 7 if self.made % 5 else [0.25, 0.75]
             prediction = Prediction(f"e{self.made}", self.clock, name, score, "blend", score, None, "v", f"b{name}")
             row = {"text": "x" * (self.made % 9), "n": None}
-            self.leave(self.join.admit(Entry(prediction, self.made, self.clock, row, {1: 0.5, "n": 0.1 * self.made})))
-            for entry in self.join.newest(1):
-                entry.pack()
+            entry = Entry(prediction, self.made, self.clock, row, {1: 0.5, "n": 0.1 * self.made})
+            self.leave(self.join.admit(prediction.event_id, entry))
+            entry.pack()
         elif what == "label":
             fate, entry, final = self.join.join(f"e{self.made - back}", back % 3, -0.0, self.clock)
             self.left.append((fate, None if entry is None else entry.label))
