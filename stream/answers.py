@@ -25,6 +25,10 @@ class Answers:
         place: int = score.index(max(score)) if self._many else score >= threshold
         return place
 
+    def name(self, place: int) -> str:
+        """The class at an index."""
+        return self._names[place]
+
     def answer(self, score: Any, threshold: float) -> str:
         """The class that a score stands for."""
         return self._names[self.called(score, threshold)]

@@ -11,7 +11,6 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from stream.calling import Calling
 from stream.config import Serving, Stream
 from stream.duration import Duration
 from stream.factories import guarded
@@ -161,9 +160,7 @@ class Relearning:
         arrivals = self._task.arrivals
         arrivals.inputs, arrivals.join.counts, self._task.tally = InputCounts(), LabelCounts(), Tally()
         self._task.stream = self._stream  # for which its state is made
-        if self._task.calling is not None:
-            # Where only some events get labels the log is no sample of all: budgets are found anew.
-            self._task.calling = Calling(self._stream)
+        self._task.decisions.relearned()
         return self._task
 
     def _fields(self, record: Labelled) -> dict[str, Any]:

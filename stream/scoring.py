@@ -16,8 +16,8 @@ from msgspec.structs import replace
 
 from stream.answers import Answers
 from stream.arrivals import NEVER, Again, Arrival, Arrivals, Bury, Correct, Learn, Leave
-from stream.calling import ONLINE, SERVED, Calling
 from stream.config import Serving, Stream, dump, undump
+from stream.decisions import ByBudget, ByThreshold
 from stream.digest import digest
 from stream.drift.requests import Requests
 from stream.entry import Entry
@@ -30,8 +30,7 @@ from stream.online import OnlineModel
 from stream.prequential import Scored
 from stream.profile import Profile
 from stream.profiling import Profiling
-from stream.records import Alarm, Input, Labelled, Outputs, Prediction, References, Score, Shadow, Swap
-from stream.serving import Blend
+from stream.records import Alarm, Input, Labelled, Outputs, Prediction, References, Score, Swap
 from stream.snapshot import Snapshot
 from stream.tally import Tally
 from stream.totals import InputCounts, ScoringTotals
@@ -43,9 +42,6 @@ SAID_EVERY = 1_000
 
 MADE_FOR = "made-for"
 """The segment that says what the state is made for."""
-
-Said = tuple[Score, int, int, int, dict[str, Shadow]]
-"""The served score; the indices of the classes that it, online model and baseline call; what shadows say and call."""
 
 
 class ScoringTask:
@@ -65,9 +61,8 @@ class ScoringTask:
         labels = stream.labels
         self._requests = Requests(labels.request_share, disagreements=labels.request_disagreements, seed=stream.seed)
         self._asks = labels.request_disagreements
-        self.calling = Calling(stream) if stream.kind == "anomaly" else None
+        self.decisions = (ByBudget if stream.kind == "anomaly" else ByThreshold)(stream, self._answers)
         self.arrivals = Arrivals(name, stream, self._extractor, logged=logged)
-        self.blend = Blend(stream.blend_share)
         self.tally = Tally()
         self.lates = Lates()
         self.counted: dict[str, Scored] = {}
@@ -158,8 +153,7 @@ class ScoringTask:
         before, join = self.models.baseline_version, self.arrivals.join
         self._say_profile(self.clock, join.counts.joined, out)
         self.models.swap(swap, self.stream.kind)
-        if self.calling is not None:
-            self.calling.keep([self.models.baseline_version or "", *self.models.shadows])
+        self.decisions.keep([self.models.baseline_version or "", *self.models.shadows])
         if self.models.baseline_version != before:
             self.in_use_since = max(self.clock, 0.0)
             self.models.score(self._extractor, [e.row for e in islice(join.in_room(), 8) if e.row is not None])
@@ -179,12 +173,9 @@ class ScoringTask:
         baseline = theirs if given_baseline is None else given_baseline
         # Where there is no baseline's score, the online model serves.
         serving: Serving = "online" if baseline is None else self.stream.serving
-        if self.calling is not None:
-            self.calling.begin(max(arrival.clock, 0.0))
-            answer = self._alert
-        else:
-            answer = self._answer
-        served, called, entry.ours, entry.theirs, named = answer(online, baseline, serving, shadows)
+        served, called, entry.ours, entry.theirs, named = self.decisions.decide(
+            models, serving, arrival.clock, (online, baseline), shadows
+        )
         differ = self._asks and entry.theirs >= 0 and entry.ours != entry.theirs
         entry.prediction = Prediction(
             event.event_id,
@@ -206,42 +197,6 @@ class ScoringTask:
         if models.online.from_labels and not entry.gone:
             entry.x = x
 
-    def _answer(self, online: Any, baseline: Any, serving: Serving, shadows: Mapping[str, Any]) -> Said:
-        answers, (of_online, of_baseline) = self._answers, self.models.thresholds
-        ours = answers.called(online, of_online)
-        theirs = -1 if baseline is None else answers.called(baseline, of_baseline)
-        named = answers.shadows(shadows, self.models.shadows) if shadows else {}
-        if serving == "online":
-            return online, ours, ours, theirs, named
-        if serving == "baseline":
-            return baseline, theirs, ours, theirs, named
-        served = self.blend.score(online, baseline)
-        return served, answers.called(served, 0.5), ours, theirs, named
-
-    def _alert(self, online: Any, baseline: Any, serving: Serving, shadows: Mapping[str, Any]) -> Said:
-        """The same within an alert budget."""
-        calling, models, names = self.calling, self.models, self.stream.classes
-        assert calling is not None  # noqa: S101 - the caller's condition
-        of_online, of_baseline = models.thresholds
-        version, theirs, served = models.baseline_version or "", -1, online
-        if serving == "blend":
-            served = calling.blend.score(
-                (calling.tail(ONLINE, online, of_online), calling.tail(version, baseline, of_baseline))
-            )
-        ours = int(calling.call(ONLINE, online, of_online))
-        called = ours
-        if baseline is not None:
-            theirs = int(calling.call(version, baseline, of_baseline))
-        if serving == "baseline":
-            served, called = baseline, theirs
-        elif serving == "blend":
-            called = int(calling.call(SERVED, served, calling.blend.score((calling.share, calling.share))))
-        named = {
-            of: Shadow(score, names[calling.call(of, score, models.shadows[of].threshold)])
-            for of, score in shadows.items()
-        }
-        return served, called, ours, theirs, named
-
     def _leave(self, leaving: Leave, out: Outputs) -> None:
         """Publish an entry's labelled record, and behind it the last label where that is another."""
         entry = leaving.entry
@@ -260,21 +215,10 @@ class ScoringTask:
         x = entry.unpacked() if online.from_labels else {}
         ours = prediction.baseline is not None and prediction.baseline_version == self.models.baseline_version
         if self.stream.serving == "blend" and ours:
-            if self.calling is None:
-                self.blend.update(prediction.online, prediction.baseline, entry.label)
-            elif entry.label == 1:
-                self._weigh(prediction, online.score(x) if online.from_labels else prediction.online)
+            self.decisions.learn(self.models, prediction, x, entry.label)
         if online.from_labels:
             online.learn(x, entry.label)
         entry.x = entry.packed = None
-
-    def _weigh(self, prediction: Prediction, online: Any) -> None:
-        """Have the blend follow a positive, by what the online model says of it now: it may have learned to find it."""
-        of_online, of_baseline = self.models.thresholds
-        calling, version = self.calling, self.models.baseline_version or ""
-        assert calling is not None  # noqa: S101 - the caller's condition
-        theirs: Any = prediction.baseline
-        calling.blend.update((calling.tail(ONLINE, online, of_online), calling.tail(version, theirs, of_baseline)))
 
     def _bury(self, bury: Bury, out: Outputs) -> None:
         letter = bury.letter
@@ -307,18 +251,13 @@ class ScoringTask:
             baseline_version=self.models.baseline_version,
             shadow_versions=list(self.models.shadows),
             versions=versions,
-            blend_weight=self._weight if self.stream.serving == "blend" else None,
+            blend_weight=self.decisions.weight if self.stream.serving == "blend" else None,
             reasons=dict(self.tally.reasons),
             entities={
                 by: (remembered, counts.evicted, counts.forgotten)
                 for by, (remembered, counts) in self.models.derived.counts().items()
             },
         )
-
-    @property
-    def _weight(self) -> float:
-        """The baseline's in the blend."""
-        return self.blend.weight if self.calling is None else self.calling.blend.weights[1]
 
     def snapshot(self) -> Snapshot:
         """The whole state; the waiting room's entries and the baseline's file are in segments. Taken between batches.
@@ -348,11 +287,9 @@ class ScoringTask:
         self.lates.restore(state["lates"], segments)
         self.arrivals.join.restore(state["join"], segments)
         self.models.online, self.models.online_version = state["online"], state["online_version"]
-        self.blend.weight, self.calling = state["blend"], state["calling"]
+        self.decisions.restore(state["decisions"])
         self.arrivals.inputs, self.arrivals.clock = InputCounts(*state["inputs"]), state["clock"]
         self.arrivals.skips = state["skips"]
-        if self.calling is not None:
-            self.calling.adopt(self.stream)
         self.tally, self.unsaid = state["tally"], state["unsaid"]
         self.profiling.restore(state["profiling"])
         self.in_use_since = state["in_use_since"]
@@ -372,8 +309,7 @@ class ScoringTask:
             "lates": self.lates.names(),
             "online_version": self.models.online_version,
             "online": self.models.online,
-            "blend": self.blend.weight,
-            "calling": self.calling,
+            "decisions": self.decisions.state(),
             "inputs": msgspec.structs.astuple(self.arrivals.inputs),
             "clock": self.clock,
             "skips": self.arrivals.skips,

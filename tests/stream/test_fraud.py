@@ -200,7 +200,7 @@ def test_the_label_of_an_event_that_was_evicted_is_counted_and_learned_by_nobody
     assert len(said.predictions) == 200
     assert evicted > 150
     labels: list[float] = []
-    monkeypatch.setattr(scorer.models.derived, "label", lambda row, came, positive: labels.append(came))
+    monkeypatch.setattr(scorer.models.derived, "label", lambda *told, **_: labels.append(told[1]))
     scorer.feed([Label(f"e{n}", now + 300, "fraud") for n in range(200)])
     totals = scorer.totals().labels
     assert totals.joined == len(labels) == 200 - evicted

@@ -64,7 +64,7 @@ def test_what_is_learned_from_the_log_is_what_was_learned_when_it_was_written(sc
     ahead = [made for made in inputs(100, first=400) if isinstance(made, Event)]
     assert (made.learned, made.left_out) == (400, {})
     assert [p.online for p in again.feed(ahead).predictions] == [p.online for p in scorer.feed(ahead).predictions]
-    assert again.blend.weight == scorer.blend.weight
+    assert again.decisions.weight == scorer.decisions.weight
 
 
 def test_the_state_goes_into_a_task_of_the_streams_own_settings_and_its_counts_begin_at_0(scorer):

@@ -265,12 +265,12 @@ def test_the_blend_goes_on_and_late_labels_of_the_former_baseline_teach_it_nothi
     made = task()
     inputs = events(60)
     made.feed([*inputs, *labels(inputs[:30])])
-    earned = made.blend.weight
+    earned = made.decisions.weight
     made.feed([Swap(NEW)])
     made.feed(labels(inputs[30:]))
-    assert made.blend.weight == earned != 0.5
+    assert made.decisions.weight == earned != 0.5
     made.feed([part for e in events(5, 60) for part in (e, *labels([e]))])
-    assert made.blend.weight != earned
+    assert made.decisions.weight != earned
 
 
 def test_losses_are_told_apart_by_version_and_the_baselines_mean_is_that_of_the_one_in_use():
