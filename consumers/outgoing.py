@@ -100,12 +100,15 @@ class Writer:
         return named, self._encoded(index, {name: value for name, value in named.items() if name not in hidden})
 
     def label(self, index: int, row: Row) -> Row:
-        """The row of a file of labels."""
+        """The row of a file of labels; its bytes are the record under the stream's names."""
         fields, raw = row
         if isinstance(fields, RecordError):
             return row
-        named = self.form.under_own_names(fields) if self.form.renamed else fields
-        return named, raw if raw is not None else self._encoded(index, named)
+        form = self.form
+        if form.own or (not form.renamed and self._json(fields, raw)):
+            return fields, raw
+        named = form.under_own_names(fields)
+        return named, self._encoded(index, named)
 
     def label_value(self, label: Label) -> bytes:
         """The bytes of a label's record."""

@@ -184,7 +184,8 @@ def _registered(spec: str) -> str:
 def _features(stream: Stream, renamed: dict[str, str]) -> Features:
     """The stream's features with columns that go by another name in this input."""
     features = stream.features
-    there = list(dict.fromkeys([*features.given, *features.keys]))
+    key = [stream.fields.key] if stream.fields.key else []  # by which `produce` keys records, if by no feature
+    there = list(dict.fromkeys([*features.given, *features.keys, *key]))
     unknown = [name for name in renamed if name not in there]
     if unknown:
         raise SettingError("--map", unknown[0], f"one of {', '.join([*FIELDS, *there])}")

@@ -1,6 +1,8 @@
 """Which rows are sent to a stream's topics, in which order, when and how: what ``rotwatch produce`` does.
 
-Rows, their order and the moments at which labels come are those of ``replay``.
+Rows, their order and the moments at which labels come are those of ``replay``. Records are keyed by ``fields.key``
+where the stream has one, so that all of a customer's come to one partition, else by the event's id. A label has the key
+of its event.
 """
 
 import time
@@ -11,7 +13,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from consumers.lines import Row
+from consumers.lines import Row, decode_json, decoded
 from consumers.order import Delay, Order, Position, SideBySide, TwoFiles
 from consumers.outgoing import Clock, Format, Writer
 from consumers.plans import Plan, named, renamed, timed
@@ -19,6 +21,8 @@ from consumers.start import LOOK_AT, Rows
 from stream.config import Stream, topic
 from stream.decoding import RecordDecoder
 from stream.errors import RecordError, SettingError, SourceError
+from stream.features import key_text
+from stream.online import find
 from stream.records import Event, Label, Undecodable
 
 NAP = 0.1
@@ -96,6 +100,7 @@ class Production:
         self.writer = Writer(plan.source.name, form, clock)
         self.label_writer = None if plan.labels is None else Writer(plan.labels.name, form, clock)
         self.topics = {kind: topic(plan.name, stream, kind) for kind in ("events", "labels")}
+        self._read = find("decoder", stream.decoder, {}) if stream.decoder else decode_json()
 
     def run(
         self,
@@ -118,16 +123,27 @@ class Production:
             if stop():
                 break
             if isinstance(record, Event):
-                sink.send(events, record.event_id.encode(), record.raw or b"")
+                sink.send(events, self._key(record.event_id, record.fields), record.raw or b"")
                 counts.events += 1
             elif isinstance(record, Label) and self.labels:
-                sink.send(labels, record.event_id.encode(), write(record))
+                sink.send(labels, self._label_key(record), write(record))
                 counts.labels += 1
             elif isinstance(record, Undecodable) and (self.labels or record.source == "events"):
                 sink.send(self.topics[record.source], None, record.raw)
                 counts.unreadable += 1
             watch(counts)
         return counts
+
+    def _key(self, event_id: str, fields: dict[str, Any]) -> bytes:
+        """The value of ``fields.key``; the event's id where there is none."""
+        return (key_text(self.stream.fields, fields) or event_id).encode()
+
+    def _label_key(self, label: Label) -> bytes:
+        if not self.stream.fields.key:
+            return label.event_id.encode()
+        # The bytes are those of its event, of whose row it is, or of its own row.
+        fields = decoded(self._read, label.raw or b"")
+        return self._key(label.event_id, fields if isinstance(fields, dict) else {})
 
     def _order(self, before_each: Callable[[], None]) -> Order:
         stream, plan, skip = self.stream, self.plan, self.skip
@@ -183,6 +199,9 @@ class Production:
         for name, column in plan.mapped.items():
             if column and column not in there and (name != "label" or plan.labels is None):
                 raise SettingError(f"--map {name}", column, f"a column of the input; it has {known}")
+        if names.key and names.key not in columns:
+            wanted = f"a column of the input (it has {known}): it is fields.key, by which records are keyed"
+            raise SettingError(f"--map {names.key}", names.key, wanted)
         if plan.labels is not None:
             self._check_labels(columns)
         elif self.labels and names.label not in columns:
@@ -204,8 +223,8 @@ class Production:
                 allowed = "a column of the events, where the labels are in a file of their own"
                 raise SettingError(f"--map {option}", wanted, allowed)
         row = self.form.under_own_names(next((row for row, _ in labels.rows() if isinstance(row, dict)), {}))
-        for wanted in (names.event_id, names.time, names.label):
-            if wanted not in row:
+        for wanted in (names.event_id, names.time, names.label, names.key):
+            if wanted and wanted not in row:
                 raise SourceError(
                     f"{labels.name}: has no column {wanted!r}, which a file of labels needs; it has {', '.join(row)}"
                 )

@@ -14,6 +14,8 @@ from consumers.terminal import terminal
 from consumers.upkeep import Ask
 from stream import baseline
 from stream.config import Stream
+from stream.errors import SettingError
+from stream.features import key_text
 from stream.fitness import unfit
 from stream.models import Models
 from stream.relearning import Logged, Relearning, Survey
@@ -32,6 +34,7 @@ def rebuild(upkeep: Upkeep, start: Start, begin: Callable[[], Models] | None, as
     """
     console = terminal()
     name, stream = upkeep.name, upkeep.stream
+    _check_key(name, stream)
     upkeep.nobody_at_work()
     offsets = {placed.task: upkeep.positions(placed, start) for placed in upkeep.placements}
     training = TrainingLog(upkeep.connection, name, stream)
@@ -50,7 +53,7 @@ def rebuild(upkeep: Upkeep, start: Start, begin: Callable[[], Models] | None, as
         # Each learns for itself.
         made = {placed.state.partition: Relearning(name, stream, copy.deepcopy(models)) for placed in group}
         for batch in training:
-            _learn(made, batch, survey, stream.partitions)
+            _learn(made, batch, survey, stream)
         for placed in group:
             learned = made[placed.state.partition]
             upkeep.begin(placed, offsets[placed.task], learned.finish().snapshot())
@@ -98,10 +101,24 @@ def _models(
     return models
 
 
-def _learn(made: dict[int, Relearning], batch: list[Logged], survey: Survey, partitions: int) -> None:
+def _check_key(name: str, stream: Stream) -> None:
+    """Raises SettingError where the log does not tell to which task an event belongs."""
+    key, features = stream.fields.key, stream.features
+    there = [*features.logged.columns, *features.keys]
+    if key and stream.partitions > 1 and key not in there:
+        wanted = (
+            "a logged feature, or a field by which entities are remembered: the training log must tell to which of the "
+            f"{stream.partitions} tasks an event belongs"
+        )
+        raise SettingError(f"streams.{name}.fields.key", key, wanted)
+
+
+def _learn(made: dict[int, Relearning], batch: list[Logged], survey: Survey, stream: Stream) -> None:
     parts: dict[int, list[Logged]] = {number: [] for number in made}
     for logged in batch:
-        number = partition_of(logged.record.event_id.encode(errors="surrogatepass"), partitions)
+        record = logged.record
+        key = key_text(stream.fields, record.features or {}) or record.event_id
+        number = partition_of(key.encode(errors="surrogatepass"), stream.partitions)
         if number in parts:
             parts[number].append(survey.corrected(logged))
     for number, part in parts.items():

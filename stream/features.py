@@ -7,14 +7,14 @@ column's name, listed categories as ``column=value``, and ``column?`` where a va
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import murmurhash3_32
 
-from stream.config import Features
+from stream.config import Features, Fields
 from stream.errors import RecordError
 from stream.words import WordHasher
 
@@ -137,6 +137,20 @@ class FeatureExtractor:
             value = row[name]
             if value is not None:
                 x[f"{name}={value}" if value in known else f"{name}=(unseen)"] = 1.0
+
+
+def key_text(names: Fields, fields: Mapping[str, Any]) -> str | None:
+    """What producers key an event's records by where that is not its id: the value of ``fields.key``, if there is one.
+
+    >>> key_text(Fields(key="card"), {"card": 7.0}), key_text(Fields(key="card"), {"card": ""}), key_text(Fields(), {})
+    ('7', None, None)
+    """
+    if not names.key:
+        return None
+    try:
+        return _category(names.key, fields.get(names.key))
+    except RecordError:
+        return None  # no category: the scorer will say so, where it is a feature
 
 
 def _number(name: str, value: object) -> float | None:

@@ -191,6 +191,55 @@ def test_a_row_that_is_not_known_yet_has_no_label_to_send():
     assert [set(row) for row in sink.of("s.events")] == [{"event_id", "time"}] * 2
 
 
+# ------------------------------------------------------------------------------------------- keys
+
+
+KEYED = {"fields": {"key": "card"}}
+
+
+def keys(sink, kind):
+    return [key for topic, key, _ in sink.records if topic == f"s.{kind}"]
+
+
+@pytest.mark.parametrize("delay", ["0", "2", "5s"])
+def test_records_are_keyed_by_the_streams_key_and_a_label_as_its_event_however_late_it_goes(delay):
+    cards = ["x", 7, 7.0, "y", "", None, [1], True]
+    rows = [{"event_id": f"e{i}", "time": i, "card": card, "label": "ham"} for i, card in enumerate(cards)]
+    rows.append({"event_id": "e8", "time": 8, "label": "ham"})
+    sink, counts = sent(jsonl("a.jsonl", rows), KEYED, label_delay=delay)
+    # Where there is none, it is the event's id, as in streams without a key.
+    assert keys(sink, "events") == [b"x", b"7", b"7", b"y", b"e4", b"e5", b"e6", b"true", b"e8"]
+    assert keys(sink, "labels") == keys(sink, "events")
+    assert [row["event_id"] for row in sink.of("s.labels")] == [f"e{i}" for i in range(9)]
+    assert counts == Counts(events=9, labels=9)
+
+
+def test_labels_that_come_at_their_own_times_have_the_keys_of_their_events():
+    rows = [
+        {"event_id": f"e{i}", "time": 10 * i, "account": f"c{i}", "label": "ham", "came": came}
+        for i, came in enumerate((25, -5, 21))  # the second is older than its event, and goes out before it
+    ]
+    stream = {"fields": {"key": "card", "label_time": "came"}, "features": {"categorical": ["card"]}}
+    sink, _ = sent(jsonl("a.jsonl", rows), stream, ["card=account"])
+    assert [(topic[2:], key) for topic, key, _ in sink.records] == [
+        ("events", b"c0"), ("labels", b"c1"), ("events", b"c1"), ("events", b"c2"), ("labels", b"c2"),
+        ("labels", b"c0"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+@pytest.mark.parametrize("mapping", [[], ["card=account"]])
+def test_a_file_of_labels_has_the_key_of_each(form, mapping):
+    name = "account" if mapping else "card"
+    rows = [{"event_id": f"e{i}", "time": i, name: f"c{i}", "label": "ham"} for i in range(3)]
+    labels = jsonl("l.jsonl", rows)
+    if form == "csv":
+        labels = Path("l.csv")
+        labels.write_text("\n".join([",".join(rows[0]), *(",".join(map(str, row.values())) for row in rows)]))
+    sink, _ = sent(jsonl("a.jsonl", rows), KEYED, mapping, labels=str(labels))
+    assert keys(sink, "events") == keys(sink, "labels") == [b"c0", b"c1", b"c2"]
+
+
 # ------------------------------------------------------------------------------------------- order
 
 
@@ -402,6 +451,20 @@ def test_what_cannot_be_sent_is_said_before_anything_is(rows, mapping, more, sai
         production(jsonl("a.jsonl", rows), None, mapping, **more)
 
 
+@pytest.mark.parametrize(
+    ("columns", "labels", "said"),
+    [
+        ({"card": "x"}, {}, "l.jsonl: has no column 'card', which a file of labels needs; it has event_id"),
+        ({}, {"card": "x"}, r"--map card = 'card': must be a column of the input \(it has event_id.*it is fields.key"),
+    ],
+)
+def test_records_that_have_no_key_are_refused_before_anything_is_sent(columns, labels, said):
+    row = {"event_id": 1, "time": 1, "label": "ham"}
+    source, others = jsonl("a.jsonl", [row | columns]), jsonl("l.jsonl", [row | labels])
+    with pytest.raises((SettingError, SourceError), match=said):
+        production(source, KEYED, labels=str(others))
+
+
 def shout(raw):
     """A decoder: the records of this format are NAME:BODY."""
     name, _, body = raw.partition(b":")
@@ -409,13 +472,27 @@ def shout(raw):
     return fields if name != b"L" else {**fields, "label": "ham"}
 
 
-def test_records_in_a_format_of_ones_own_are_passed_on_and_never_written(monkeypatch):
-    monkeypatch.setattr("consumers.plans.find", lambda *_: shout)
+@pytest.fixture
+def own_format(monkeypatch):
+    for place in ("plans", "production"):
+        monkeypatch.setattr(f"consumers.{place}.find", lambda *_: shout)
+
+
+@pytest.mark.usefixtures("own_format")
+def test_records_in_a_format_of_ones_own_are_passed_on_and_never_written():
     stream = {"decoder": "some:where"}
     sink, _ = sent(jsonl("a.jsonl", [b"a:one", b"b:two"]), stream, no_labels=True)
     assert sink.records == [("s.events", b"a", b"a:one"), ("s.events", b"b", b"b:two")]
     with pytest.raises(SourceError, match=r"row 1 has its label in it.*cannot be written anew"):
         sent(jsonl("b.jsonl", [b"a:one", b"L:two"]), stream)
+
+
+@pytest.mark.usefixtures("own_format")
+def test_the_key_is_read_off_records_in_a_format_of_ones_own():
+    stream = {"decoder": "some:where", "fields": {"time": "body", "key": "body"}}
+    source, labels = jsonl("a.jsonl", [b"a:1", b"b:2"]), jsonl("l.jsonl", [b"L:3"])
+    sink, _ = sent(source, stream, labels=str(labels))
+    assert sink.records == [("s.events", b"1", b"a:1"), ("s.events", b"2", b"b:2"), ("s.labels", b"3", b"L:3")]
 
 
 # ------------------------------------------------------------------------------------------- on the broker
@@ -471,6 +548,38 @@ def test_a_file_arrives_record_by_record_with_the_sending_moment_as_its_timestam
         numbers = [int(r.key[1:]) for r in events if r.partition == partition and r.key]
         assert numbers == sorted(numbers)
     assert all(before - 1 <= record.timestamp / 1000 <= time.time() + 1 for record in [*events, *labels])
+
+
+def test_the_simulated_transactions_arrive_by_customer_and_their_labels_in_the_order_of_their_own_times(
+    rotwatch, kafka, stream_name, monkeypatch
+):
+    monkeypatch.setenv("ROTWATCH_KAFKA_BOOTSTRAP", kafka)
+    names = "".join(f'topics.{kind} = "{stream_name}.{kind}"\n' for kind in config.KINDS)
+    own = 'fields.key = "customer_id"\nfeatures.partial_entities = true\npartitions = 2\n'
+    Path("s.toml").write_text(f"[streams.fraud]\n{own}{names}", encoding="utf-8")
+    assert rotwatch("topics", "--stream", "fraud", "--config", "s.toml")[0] == 0
+    words = ["--stream", "fraud", "--config", "s.toml", "--limit", "6000"]
+    code, out, err = rotwatch("produce", "simulator:fraud", *words)
+    assert (code, err) == (0, "")
+    cluster = (Kafka(bootstrap=kafka), None)
+    events, labels = (read(cluster, f"{stream_name}.{kind}") for kind in ("events", "labels"))
+    assert f"6,000 events, {len(labels)} labels, 0 unreadable rows sent" in out
+    assert len(labels) > 100
+    sent = {row["event_id"]: (record, row) for record in events for row in [json.loads(record.value)]}
+    assert len(sent) == 6_000
+    assert {name for _, row in sent.values() for name in row} == {
+        "event_id", "time", "customer_id", "terminal_id", "amount",
+    }  # fmt: skip
+    places = {row["customer_id"]: record.partition for record, row in sent.values()}
+    assert all(record.partition == places[row["customer_id"]] for record, row in sent.values())
+    assert set(places.values()) == {0, 1}
+    for record in labels:
+        event, row = sent[json.loads(record.value)["event_id"]]
+        assert (record.key, record.partition) == (row["customer_id"].encode(), event.partition)
+        assert json.loads(record.value)["time"] - row["time"] > 86_400  # nobody inspects sooner
+    for partition in (0, 1):
+        times = [json.loads(record.value)["time"] for record in labels if record.partition == partition]
+        assert times == sorted(times)
 
 
 def test_a_topic_that_is_not_there_is_said_with_what_makes_it(rotwatch, cluster, stream_name):  # noqa: ARG001 - the file

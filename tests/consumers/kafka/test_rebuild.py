@@ -11,10 +11,12 @@ from kafka import KafkaProducer
 from msgspec.structs import replace
 
 from consumers import plans, rebuilding, seal, service, training_rows, upkeep
+from consumers.kafka.placement import partition_of
 from consumers.kafka.roles import SCORER
 from consumers.kafka.training_log import TrainingLog
 from consumers.kafka.upkeep import Upkeep
-from stream import baseline
+from stream import baseline, config
+from stream.errors import SettingError
 from stream.records import Labelled
 from stream.training.gathering import Span
 from stream.warmup import warm_up
@@ -159,12 +161,64 @@ def test_more_partitions_without_a_rebuild_stop_every_task_so_that_none_begins_u
     assert sorted(p.event_id for p in world.predictions()) == sorted(f"e{i}" for i in range(100))
 
 
+def test_each_record_is_learned_by_the_task_that_its_key_belongs_to(world, monkeypatch):
+    world.send(20)  # which have no key, so that their ids count
+    world.work(predictions=20, labelled=20)
+    table = {"by": "who", "statistics": ["count"], "horizons": ["1d"]}
+    world.stream = config.read(
+        {
+            "streams": {
+                "s": {
+                    "classes": ["0", "1"],
+                    "fields": {"key": "who"},
+                    "features": {"numeric": ["n"], "entities": [table]},
+                    "max_ahead": "36500d",
+                }
+            }
+        }
+    ).streams["s"]
+    world.grow(4)
+    row = {"n": 1.0, world.stream.features.derived[0]: 1.0}
+    keys = [None] * 20 + ["a", "b", "c", "d"] * 20
+    with closing(KafkaProducer(**world.connection)) as producer:
+        for number, who in list(enumerate(keys))[20:]:
+            record = Labelled(f"e{number}", 1.0, 0, "0", 1.0, {**row, "who": who}, *SCORES)
+            producer.send(f"{world.name}.labelled", msgspec.json.encode(record), partition=0)
+        producer.flush()
+    learned = {}
+
+    def feed(task, records):
+        learned.setdefault(id(task), set()).update(logged.record.event_id for logged in records)
+
+    monkeypatch.setattr("stream.relearning.Relearning.feed", feed)
+    with world.open() as opened:
+        rebuilding.rebuild(opened, "committed", None, no_question)
+    wanted = {}
+    for number, who in enumerate(keys):
+        key = who or f"e{number}"
+        wanted.setdefault(partition_of(key.encode(), 4), set()).add(f"e{number}")
+    assert sorted(map(sorted, filter(None, learned.values()))) == sorted(map(sorted, wanted.values()))
+    assert len(wanted) == 4
+
+
+def test_a_log_without_the_key_is_refused_where_it_must_tell_whose_task_a_record_is(world):
+    world.grow(2)
+    world.stream = replace(world.stream, fields=replace(world.stream.fields, key="who"))
+    with (
+        world.open() as opened,
+        pytest.raises(SettingError, match=r"fields.key = 'who': must be a logged feature.* 2 tasks an event belongs"),
+    ):
+        rebuilding.rebuild(opened, "committed", None, no_question)
+
+
 # ------------------------------------------------------------------------------------------- the training log
 
 
+SCORES = (0.5, 0.5, None, "0", "0", None, "online-1", None)
+
+
 def labelled(event_id: str, label_time: float) -> bytes:
-    scores = (0.5, 0.5, None, "0", "0", None, "online-1", None)
-    return msgspec.json.encode(Labelled(event_id, label_time, 0, "0", label_time, {"n": 1.0}, *scores))
+    return msgspec.json.encode(Labelled(event_id, label_time, 0, "0", label_time, {"n": 1.0}, *SCORES))
 
 
 def test_the_log_of_all_partitions_is_merged_by_the_time_of_the_labels_each_partition_in_its_order(world):
