@@ -1,12 +1,13 @@
-"""Both models' errors over the stream, and below them the verdicts, alarms and retrains."""
+"""Both models' errors, or misses, over the stream, and below them the verdicts, alarms and retrains."""
 
 import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from consumers.page.axes import Frame, line, picture
+from consumers.page.axes import Frame, level, line, picture
 from consumers.page.figures import count, percent
+from consumers.page.loss import Loss
 from consumers.page.markup import Content, Node, tag
 from consumers.page.outcome import Outcome
 from consumers.page.timeline import WIDTH, Mark, Shown, Timeline, area, legend, marks, told, wide
@@ -15,6 +16,9 @@ from stream.records import VERDICT
 
 HEIGHT = 300
 """Of the plot itself."""
+
+BARE = 48
+"""Of the axis alone, where there is nothing to plot."""
 
 LANE = 34
 """Height of a line below it."""
@@ -32,41 +36,58 @@ class Stretch(NamedTuple):
 
 
 def error_shares(outcome: Outcome, timeline: Timeline) -> Node:
-    """The plot; there is a point at least."""
-    shares = {
-        model: [1000 * point.errors.get(model, math.nan) for point in timeline.points]
-        for model in ("baseline", "online")
-    }
-    frame = timeline.frame([0.0, *shares["baseline"], *shares["online"]], HEIGHT)
+    """The plot; there is a point at least. Where nothing was judged, the verdicts stand alone."""
+    loss = Loss.judged(outcome.settings.kind)
+    shares = {model: _shares(outcome, timeline, model) for model in ("baseline", "online")}
+    judged = any(math.isfinite(share) for values in shares.values() for share in values)
+    height = HEIGHT if judged else BARE
+    frame = timeline.frame([0.0, *shares["baseline"], *shares["online"]], height)
     retrains = _retrains(outcome, timeline)
     stretches = _stretches(timeline)
     lanes = [*_verdicts(frame, stretches), *_happened(outcome, frame, retrains)]
-    bottom = frame.y.start
-    parts: list[Content] = [frame.axes("row", "errors per 1,000 labelled events", 10), legend(_shown(shares))]
-    places = (frame.x.at(retrain.row) for retrain in retrains)
-    parts += [tag("line", x1=x, x2=x, y1=frame.y.end, y2=bottom, class_="moment") for x in places]
-    parts += _lines(frame, timeline, shares["baseline"], shares["online"])
-    parts += [tag("g", *lane, transform=f"translate(0 {HEIGHT + LANE * at})") for at, lane in enumerate(lanes)]
-    said = [told(model, timeline.rows, values) for model, values in shares.items()]
+    parts: list[Content] = []
+    said: list[str] = []
+    if judged:
+        parts += [frame.axes("row", loss.unit, 10), legend(_shown(shares, loss))]
+        places = (frame.x.at(retrain.row) for retrain in retrains)
+        parts += [tag("line", x1=x, x2=x, y1=frame.y.end, y2=frame.y.start, class_="moment") for x in places]
+        parts += _lines(frame, timeline, shares["baseline"], shares["online"])
+        said += [told(model, timeline.rows, values) for model, values in shares.items()]
+    else:
+        parts.append(level(frame.x, 8, "row", 10))
+    parts += [tag("g", *lane, transform=f"translate(0 {height + LANE * at})") for at, lane in enumerate(lanes)]
     said += [f"{each.verdict} from row {count(int(each.begin))}" for each in stretches[:TOLD]]
-    title = "Errors of both models, and the verdicts"
-    drawn = picture(WIDTH, HEIGHT + LANE * len(lanes) + 8, title, "Errors per 1,000; " + "; ".join(said), *parts)
+    many = loss.many.capitalize()
+    title = f"{many} of both models, and the verdicts" if judged else "The verdicts"
+    about = f"{many} per 1,000; " if judged else ""
+    drawn = picture(WIDTH, height + LANE * len(lanes) + 8, title, about + "; ".join(said), *parts)
+    if not judged:
+        return wide(drawn, f"When each verdict was in force. No {loss.of_what} were judged.")
     return wide(
         drawn,
-        "Errors of both models among the last labelled events, of which one that is 500 events old counts half; below, "
-        "when each verdict was in force. With another baseline all begins anew.",
+        f"{many} of both models among the last {loss.of_what}, of which one that is 500 {loss.of_what} old counts "
+        f"half; below, when each verdict was in force. {loss.told} With another baseline all begins anew.",
     )
 
 
-def _shown(shares: dict[str, list[float]]) -> list[Shown]:
+def _shares(outcome: Outcome, timeline: Timeline, model: str) -> list[float]:
+    """A model's, in 1,000; of anomalies only where positives were judged, which they are beside a baseline."""
+    rare = outcome.settings.kind == "anomaly"
+    return [
+        math.nan if rare and point.gap is None else 1000 * point.errors.get(model, math.nan)
+        for point in timeline.points
+    ]
+
+
+def _shown(shares: dict[str, list[float]], loss: Loss) -> list[Shown]:
     there = {model: any(map(math.isfinite, values)) for model, values in shares.items()}
     shown = [Shown("online model", "line", "first")] if there["online"] else []
     if there["baseline"]:
         shown.append(Shown("baseline", "line", "second"))
     if all(there.values()):
         shown += [
-            Shown("the baseline errs more", "area", "second"),
-            Shown("the online model errs more", "area", "first"),
+            Shown(f"the baseline {loss.verb} more", "area", "second"),
+            Shown(f"the online model {loss.verb} more", "area", "first"),
         ]
     return shown
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from consumers.page.axes import Decades, Frame, level, line, picture
 from consumers.page.figures import count
+from consumers.page.loss import Loss
 from consumers.page.markup import Content, Node, name, tag
 from consumers.page.outcome import Outcome
 from consumers.page.timeline import WIDTH, Mark, Shown, Timeline, legend, marks, told, wide
@@ -20,12 +21,12 @@ LEAST, MOST = -4.0, 8.0
 """Powers of ten between which evidence is drawn."""
 
 TESTED = {
-    PAIRED: "the baseline errs more than the online model, by more than is tolerated",
-    BASELINE: "the baseline errs more than when it was new, by more than is tolerated",
-    ONLINE: "the online model errs more than in the warm-up, by more than is tolerated",
-    REVERSE: "the online model errs more than the baseline, by more than is tolerated",
+    PAIRED: "the baseline {} more than the online model, by more than is tolerated",
+    BASELINE: "the baseline {} more than when it was new, by more than is tolerated",
+    ONLINE: "the online model {} more than in the warm-up, by more than is tolerated",
+    REVERSE: "the online model {} more than the baseline, by more than is tolerated",
 }
-"""What a detector's alarm says."""
+"""What a detector's alarm says, but for what it is that a model does."""
 
 
 def evidence(outcome: Outcome, timeline: Timeline) -> Node | None:
@@ -59,7 +60,8 @@ def _detector(outcome: Outcome, timeline: Timeline, detector: str, values: list[
     """One detector's part: what it says, its evidence, the threshold, and its alarms."""
     greatest = max([0.0, *(value for value in values if math.isfinite(value))])
     frame = Frame(WIDTH, PART, timeline.axis(), Decades(LEAST, greatest + 0.3, top + PART - 8, top + 18))
-    yield tag("text", f"{detector}: {TESTED[detector]}", x=frame.x.start, y=top + 12)
+    tested = TESTED[detector].format(Loss.judged(outcome.settings.kind).verb)
+    yield tag("text", f"{detector}: {tested}", x=frame.x.start, y=top + 12)
     yield frame.across(ticks=3)
     for version in timeline.versions():
         part = slice(version.start, version.stop)

@@ -1,8 +1,9 @@
-"""What a card's risks count, in words: errors, missed rows, or costs."""
+"""What a card's risks, or a monitor's evidence, count, in words: errors, misses, or costs."""
 
 from typing import NamedTuple, Self
 
 from consumers.page.figures import number, per_thousand, percent
+from stream.config import Kind
 from stream.missed import BUDGET
 from stream.training.card import Card
 
@@ -20,8 +21,7 @@ class Loss(NamedTuple):
         """What the card's aim counts."""
         aim = card.aim
         if card.kind == "anomaly":
-            told = f"What counts are positives: one is missed where {percent(BUDGET, 1)} of the others score as high."
-            return cls("miss", "misses", told, "positives")
+            return cls.judged(card.kind)
         if aim.plain:
             return cls("error", "errors")
         if aim.alert_budget is not None:
@@ -37,6 +37,19 @@ class Loss(NamedTuple):
             "cost",
             f"What counts is cost: a {dear} counts 1, a {cheap} {number(min(costs) / max(costs))}.",
         )
+
+    @classmethod
+    def judged(cls, kind: Kind) -> Self:
+        """What a monitor counts on a stream of this kind."""
+        if kind == "anomaly":
+            told = f"What counts are positives: one is missed where {percent(BUDGET, 1)} of the others score as high."
+            return cls("miss", "misses", told, "positives")
+        return cls("error", "errors", of_what="labelled events")
+
+    @property
+    def verb(self) -> str:
+        """What a model does with one."""
+        return {"error": "errs", "miss": "misses"}[self.one]
 
     @property
     def unit(self) -> str:

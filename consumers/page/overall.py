@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from consumers.page.figures import count, number, per_thousand, percent, score
+from consumers.page.loss import Loss
 from consumers.page.markup import Content, Node, name, tag
 from consumers.page.outcome import Outcome
 from consumers.page.tables import facts, folded, part, table
@@ -51,7 +52,7 @@ def _counts(outcome: Outcome, timeline: Timeline) -> dict[str, Content]:
     if seen is None:
         return told
     if "deployed" in seen.excess:
-        told["The baseline makes"] = _excess(seen, outcome.settings.monitor.tolerate_extra_errors_per_1000)
+        told["The baseline makes"] = _excess(outcome, seen)
     kinds = [f"{kind} {count(times)}" for kind, times in seen.alarms.items() if times]
     told["Alarms"] = f"{count(outcome.raised)}{': ' if kinds else ''}{', '.join(kinds)}"
     if seen.off:
@@ -62,12 +63,14 @@ def _counts(outcome: Outcome, timeline: Timeline) -> dict[str, Content]:
     return told
 
 
-def _excess(seen: MonitoringTotals, tolerated: float) -> str:
-    excess = seen.excess
-    said = f"{_more(excess['deployed'])}, in the {plural(seen.judged, 'labelled event')} judged since it came into use"
+def _excess(outcome: Outcome, seen: MonitoringTotals) -> str:
+    excess, loss = seen.excess, Loss.judged(outcome.settings.kind)
+    tolerated = outcome.settings.monitor.tolerate_extra_errors_per_1000
+    judged = plural(seen.judged, loss.of_what.removesuffix("s"))
+    said = f"{_more(excess['deployed'], loss)}, in the {judged} judged since it came into use"
     said += ", or since a field of it was whole again"
     if "alarm" in excess:
-        said += f"; {_more(excess['alarm'])}, since the first alarm that it makes more"
+        said += f"; {_more(excess['alarm'], loss)}, since the first alarm that it makes more"
     return f"{said}. Tolerated: {number(tolerated)} more"
 
 
@@ -77,10 +80,12 @@ def _when(retrains: Sequence[Refitted], timeline: Timeline) -> str:
     return count(len(retrains)) + (f", at about row {', '.join(places)}{more}" if places else "")
 
 
-def _more(excess: tuple[float, float, float]) -> str:
+def _more(excess: tuple[float, float, float], loss: Loss) -> str:
     mean, low, high = excess
     size = per_thousand(abs(mean))
-    size += f" error{'' if size == '1' else 's'} {'fewer' if mean < 0 else 'more'} per 1,000 than the online model"
+    size += (
+        f" {loss.one if size == '1' else loss.many} {'fewer' if mean < 0 else 'more'} per 1,000 than the online model"
+    )
     return f"{size} (95% interval of the difference {per_thousand(low)} to {per_thousand(high)})"
 
 

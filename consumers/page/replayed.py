@@ -7,6 +7,7 @@ from consumers.page.evidence import evidence
 from consumers.page.figures import count, number
 from consumers.page.gap import gap
 from consumers.page.heat import heat
+from consumers.page.loss import Loss
 from consumers.page.markup import Node, name, tag
 from consumers.page.outcome import Outcome
 from consumers.page.overall import overall
@@ -36,13 +37,13 @@ def replayed(outcome: Outcome) -> str:
 
 def _header(outcome: Outcome) -> Node:
     settings = outcome.settings
-    monitor = settings.monitor
+    monitor, loss = settings.monitor, Loss.judged(settings.kind)
     said = f"All figures are from after the warm-up of {count(settings.warm_up)} rows."
     if outcome.monitoring is not None:
         said += (
-            f" The monitor tolerates {number(monitor.tolerate_extra_errors_per_1000)} errors more per 1,000 than the "
-            f"online model makes, {number(monitor.tolerate_above_reference_per_1000)} more than a model made when it "
-            f"was new, and on average one false alarm in {count(monitor.false_alarm_every)} labelled events at most."
+            f" The monitor tolerates {number(monitor.tolerate_extra_errors_per_1000)} {loss.many} more per 1,000 than "
+            f"the online model makes, {number(monitor.tolerate_above_reference_per_1000)} more than a model made when "
+            f"it was new, and on average one false alarm in {count(monitor.false_alarm_every)} {loss.of_what} at most."
         )
     return tag(
         "header",
@@ -64,7 +65,7 @@ def _over_time(outcome: Outcome, timeline: Timeline) -> list[Node]:
         return [part("Over the stream", tag("p", said))]
     against = gap(outcome, timeline)
     found: list[tuple[str, Node | None]] = [
-        ("Errors and verdicts", error_shares(outcome, timeline)),
+        (f"{Loss.judged(outcome.settings.kind).many.capitalize()} and verdicts", error_shares(outcome, timeline)),
         (AGAINST, against),
         ("Evidence", evidence(outcome, timeline)),
         ("Drift of the inputs", heat(timeline)),

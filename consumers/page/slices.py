@@ -1,14 +1,10 @@
-"""The values and ranges in which the baseline errs most beyond the online model."""
+"""The values and ranges in which the baseline errs, or misses, most beyond the online model."""
 
 from consumers.page.figures import count, per_thousand
+from consumers.page.loss import Loss
 from consumers.page.markup import Content, Node, name, tag
 from consumers.page.outcome import Outcome
 from consumers.page.tables import part, table
-
-ABOUT = (
-    "Values and ranges in which the baseline errs more than the online model by surely more than over all events, the "
-    "surest first; since the last alarm of the paired detector, or since the baseline came into use."
-)
 
 
 def slices(outcome: Outcome) -> Node | None:
@@ -20,5 +16,11 @@ def slices(outcome: Outcome) -> Node | None:
         [name(each.where), count(each.events), per_thousand(each.baseline_errors), per_thousand(each.online_errors)]
         for each in seen.account.slices
     ]
-    heads = ["where", "labelled events", "baseline's errors per 1,000", "online model's"]
-    return part("Where it errs", tag("p", ABOUT, class_="small-print"), table(heads, rows))
+    loss = Loss.judged(outcome.settings.kind)
+    about = (
+        f"Values and ranges in which the baseline {loss.verb} more than the online model by surely more than over all "
+        f"{loss.of_what}, the surest first; since the last alarm of the paired detector, or since the baseline came "
+        "into use."
+    )
+    heads = ["where", loss.of_what, f"baseline's {loss.many} per 1,000", "online model's"]
+    return part(f"Where it {loss.verb}", tag("p", about, class_="small-print"), table(heads, rows))

@@ -53,6 +53,36 @@ def test_a_baseline_that_errs_less_is_not_said_to_err_more():
     assert "healthy" in first.one("p", "calm").text
 
 
+def test_of_rare_positives_the_monitor_counts_misses_and_no_part_speaks_of_errors():
+    models = {model: dict(ALERTED) for model in ("online", "baseline", "served")}
+    seen = monitoring(
+        verdict="healthy",
+        reason="as it should be",
+        excess={"deployed": (0.02, 0.01, 0.03), "alarm": (0.001, -0.01, 0.02)},
+        account=Accounted(slices=[Slice("country", "country = 'no'", 400, 0.2, 0.05, 0.05)]),
+    )
+    made = [point(100 * at, evidence={"paired": 0.1}) for at in range(1, 5)]
+    root = page_of(made, [alarm(300)], settings=FRAUD, models=models, totals=ChainTotals(scoring(), seen))
+    assert titles(root)[1:5] == ["Where it misses", "Misses and verdicts", SECTIONS[2], "Evidence"]
+    assert "20 misses more per 1,000 than the online model" in root.text
+    assert "in the 12,345 positives judged" in root.text
+    assert "on average one false alarm in 10,000 positives" in root.text
+    assert "one is missed where 1.0% of the others score as high" in root.text
+    drawn = picture(root, "Misses of both models, and the verdicts")
+    assert {"misses per 1,000 positives", "the baseline misses more"} <= set(texts(drawn))
+    assert "misses more per 1,000 positives" in texts(picture(root, "How much more the baseline misses"))
+    assert "err" not in root.text.replace("preferred", "")
+
+
+def test_where_no_positive_was_judged_the_verdicts_stand_alone():
+    made = [point(100, gap=None), point(200, "baseline_rot", gap=None)]
+    found = part(page_of(made, settings=Stream(kind="anomaly", warm_up=100)), "Misses and verdicts")
+    assert "No positives were judged." in found.text
+    drawn = picture(found, "The verdicts")
+    assert {"healthy (50.0% of the rows)", "baseline_rot (50.0% of the rows)", "row"} <= set(texts(drawn))
+    assert not list(drawn.all("polyline"))
+
+
 def test_of_rare_positives_it_says_what_the_alerts_found_and_nothing_of_errors():
     models = {model: dict(ALERTED) for model in ("online", "baseline", "served")}
     first = part(page_of(settings=FRAUD, models=models), "What came out")
