@@ -4,8 +4,8 @@ Built-in settings but for the baseline, which is logistic regression fitted on t
 transactions (three weeks); labels come after 7 days. ``handbook``: as they are. ``drift``: without the compromised
 terminals before day 126, so that these begin at row 333,439. ``runs``: the same, RUNS times without a random tenth of
 the customers, by the baseline's own alarm; and a change of how frequent frauds are, alone. ``loop``: what retraining
-would bring. ``detectors``, ``costs``, ``decay``: see there. The text of the result, with what the handbook has
-published, is docs/fraud.md.
+would bring. ``detectors``, ``costs``, ``decay``, ``kinds``: see there. The text of the result, with what the handbook
+has published, is docs/fraud.md.
 """
 
 import csv
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from msgspec.structs import replace as changed
 
-from bench import fraud_costs, fraud_decay, fraud_detectors
+from bench import fraud_costs, fraud_decay, fraud_detectors, fraud_kinds
 from bench.report import DATA, Figure, at_least, at_most, publish
 from consumers import plans
 from consumers.replay import replay
@@ -258,6 +258,7 @@ PARTS = {
     "detectors": fraud_detectors.main,
     "costs": fraud_costs.main,
     "decay": fraud_decay.main,
+    "kinds": fraud_kinds.main,
 }
 
 if __name__ == "__main__":

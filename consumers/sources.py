@@ -37,10 +37,9 @@ def _mail(count: int) -> Iterator[Mapping[str, Any]]:
 
 
 def _fraud(count: int) -> Iterator[Mapping[str, Any]]:
-    from stream.simulators.fraud import TRUTH, FraudSimulator
+    from stream.simulators.fraud import FraudSimulator, known
 
-    for row in FraudSimulator().rows(count):
-        yield {name: value for name, value in row.items() if name not in TRUTH}
+    return known(FraudSimulator().rows(count))
 
 
 _SIMULATORS = {"mail": (_mail, 20_000), "fraud": (_fraud, 210_000)}

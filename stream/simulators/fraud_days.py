@@ -26,8 +26,7 @@ TERMINAL: Final = 2
 CARD: Final = 3
 
 _REACH: Final = 10  # so many terminals on either side of a customer's home are near it
-_TERMINAL_DAYS: Final = (14, 15)  # fewest days that a terminal is compromised, and how many more or none
-_TERMINAL_FRAUDS: Final = 0.8  # share of a compromised terminal's transactions
+_TERMINAL_DAYS: Final = 28
 _CARD_DAYS: Final = 14
 _CARD_FRAUDS: Final = 1 / 3  # share of the transactions with a leaked card
 _HIGH: Final = (2.5, 5.5)  # least and span of how many times the customer's mean a high amount is
@@ -67,7 +66,7 @@ class Days:
         self._leaked_until = np.zeros(setup.customers, dtype=np.int64)
         self._compromised_until = np.zeros(setup.terminals, dtype=np.int64)
         self._attacked = np.zeros(setup.terminals, dtype=np.bool_)
-        self._day = -sum(_TERMINAL_DAYS)
+        self._day = -_TERMINAL_DAYS
         while self._day < 0:  # so that the first day is like any other
             self._begin_frauds()
             self._day += 1
@@ -86,9 +85,8 @@ class Days:
         setup, day = self._setup, self._day
         attack = self._since("terminal_attack") is not None
         share = setup.compromised_share * (ATTACK if attack else 1.0)
-        fewest, more = _TERMINAL_DAYS
-        terminals = self._starting(share * setup.terminals / (fewest + (more - 1) / 2.0), setup.terminals)
-        self._compromised_until[terminals] = day + fewest + scaled(self._rng.random(len(terminals)), more)
+        terminals = self._starting(share * setup.terminals / _TERMINAL_DAYS, setup.terminals)
+        self._compromised_until[terminals] = day + _TERMINAL_DAYS
         self._attacked[terminals] = attack
         customers = self._starting(setup.leaked_share * setup.customers / _CARD_DAYS, setup.customers)
         self._leaked_until[customers] = day + _CARD_DAYS
@@ -107,28 +105,28 @@ class Days:
         people, rng = self._customers, self._rng
         taking = rng.random((SLOTS, len(people.homes))) < people.rates / SLOTS
         who = np.nonzero(taking)[1]
-        draws = rng.random((11, len(who)))
+        draws = rng.random((10, len(who)))
         times = self._tables.moments(draws[0])
         terminals = self._near(who, draws[1], draws[2])
         amounts = self._usual(who, draws[3], draws[4])
         scenarios = np.zeros(len(who), dtype=np.int64)
 
-        at_terminal = (self._compromised_until[terminals] > self._day) & (draws[5] < _TERMINAL_FRAUDS)
+        at_terminal = self._compromised_until[terminals] > self._day
         scenarios[at_terminal] = TERMINAL
         tests = at_terminal & self._attacked[terminals]
-        amounts = np.where(tests, _TEST_AMOUNT[0] + _TEST_AMOUNT[1] * draws[7], amounts)
-        leaked = (self._leaked_until[who] > self._day) & (draws[6] < _CARD_FRAUDS)
+        amounts = np.where(tests, _TEST_AMOUNT[0] + _TEST_AMOUNT[1] * draws[6], amounts)
+        leaked = (self._leaked_until[who] > self._day) & (draws[5] < _CARD_FRAUDS)
         scenarios[leaked] = CARD
-        amounts = np.where(leaked, amounts * (_MULTIPLIED[0] + _MULTIPLIED[1] * draws[7]), amounts)
-        high = draws[8] < self._setup.amount_share
+        amounts = np.where(leaked, amounts * (_MULTIPLIED[0] + _MULTIPLIED[1] * draws[6]), amounts)
+        high = draws[7] < self._setup.amount_share
         scenarios[high] = AMOUNT
-        amounts = np.where(high, people.means[who] * (_HIGH[0] + _HIGH[1] * draws[9]), amounts)
+        amounts = np.where(high, people.means[who] * (_HIGH[0] + _HIGH[1] * draws[8]), amounts)
         if self._since("night_fraud") is not None:
             by_night = rng.random((2, len(who)))
             moved = ((scenarios == AMOUNT) | (scenarios == CARD)) & (by_night[0] < NIGHT)
             times = np.where(moved, scaled(by_night[1], NIGHT_MS), times)
 
-        repeated = np.repeat(np.flatnonzero(scenarios == CARD), scaled(draws[10][scenarios == CARD], _REPEATS))
+        repeated = np.repeat(np.flatnonzero(scenarios == CARD), scaled(draws[9][scenarios == CARD], _REPEATS))
         again = self._repeats(who[repeated], times[repeated])
         joined = [np.concatenate(pair) for pair in zip((times, who, terminals, amounts, scenarios), again, strict=True)]
         order = np.argsort(joined[0], kind="stable")

@@ -12,14 +12,14 @@ SLOTS: Final = 8
 """A customer makes so many transactions a day at most; each may take place or not."""
 
 KINDS: Final = {
-    "terminal_attack": "six times as many terminals are compromised, and frauds there test cards by small sums",
+    "terminal_attack": "three times as many terminals are compromised, and frauds there test cards by small sums",
     "spending_shift": "half of the customers move, to other terminals, and spend as other people do",
     "night_fraud": "four of five frauds with high amounts and with leaked cards take place from midnight to five",
     "inflation": "all amounts begin to rise, by 2% of today's a day",
 }
 """What may change, and how."""
 
-ATTACK: Final = 6.0  # times as many compromised terminals
+ATTACK: Final = 3.0  # times as many compromised terminals
 INFLATION: Final = 0.02  # of the first amounts, a day
 MOVED: Final = 0.5  # share of customers whom a spending shift moves
 NIGHT: Final = 0.8  # share of the frauds that night fraud moves

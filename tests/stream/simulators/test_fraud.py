@@ -86,8 +86,8 @@ def test_the_same_seed_gives_the_same_rows_in_another_process_with_another_hash_
 
 
 def test_the_rows_are_those_that_were_measured() -> None:
-    # another digest means another world: measure the figures of the module's docstring again
-    assert digest(7, 3_500) == "20cbd021ed0891c42526d6384fc24504a14c5daf14551d9cac386dc9e63b3abb"
+    # another digest means another world: measure the figures of the module's docstring, and of docs/fraud.md, again
+    assert digest(7, 3_500) == "97dbbbea02d10b67a13b1654cc0ba76c410d2ba3d399b61afa9f8c11f3cd7283"
 
 
 def test_another_seed_gives_other_rows() -> None:
@@ -165,24 +165,24 @@ def test_customers_differ_and_buy_near_their_homes(still: pd.DataFrame) -> None:
     assert by_customer.size().quantile(0.9) > 4 * by_customer.size().quantile(0.1)
     assert by_customer["amount"].mean().quantile(0.9) > 4 * by_customer["amount"].mean().quantile(0.1)
     assert one["customer_id"].nunique() > 1_950
-    assert one["terminal_id"].nunique() > 3_950
+    assert one["terminal_id"].nunique() > 1_990
     assert by_customer["terminal_id"].nunique().max() <= 20
 
 
 def test_each_kind_of_fraud_is_as_frequent_as_it_says(still: pd.DataFrame) -> None:
     shares = still["scenario"].value_counts(normalize=True)
     assert 0.0010 < shares[1] < 0.0014
-    assert 0.0019 < shares[2] < 0.0029
+    assert 0.0050 < shares[2] < 0.0080
     assert 0.0022 < shares[3] < 0.0038
     by_seed = (still["scenario"] > 0).groupby(still["seed"]).mean()
-    assert by_seed.between(0.004, 0.009).all()
+    assert by_seed.between(0.007, 0.014).all()
     assert ((still["truth"] == "fraud") == (still["scenario"] > 0)).all()
 
 
 def test_the_first_days_have_as_much_fraud_as_any() -> None:
     first = pd.concat([table(2, seed, drift=False) for seed in range(20)])
     shares = first["scenario"].value_counts(normalize=True)
-    assert shares[2] > 0.0019
+    assert shares[2] > 0.0045
     assert shares[3] > 0.0022
 
 
@@ -201,17 +201,17 @@ def test_amounts_that_are_too_high_are_so_for_their_customers_and_no_threshold_f
     assert 0.2 < (high["amount"] < usual["amount"].quantile(0.98)).mean() < 0.8
 
 
-def test_frauds_at_a_terminal_take_most_of_its_transactions_for_two_to_four_weeks() -> None:
+def test_all_purchases_at_a_compromised_terminal_are_frauds_for_four_weeks() -> None:
     rows = table(60, drift=False, rate=4.0, leaked_share=0.0, amount_share=0.0)
     bad = rows[rows["scenario"] == 2].groupby("terminal_id")["day"].agg(["min", "max", "size"])
     bad = bad[(bad["min"] > 0) & (bad["max"] < 59) & (bad["size"] > 8)]
     lasted = bad["max"] - bad["min"] + 1
-    assert len(bad) > 10
+    assert len(bad) > 5
     assert lasted.max() <= 2 * 28  # one may be compromised twice
-    assert 14 < lasted.median() < 28
-    all_at = rows[rows["terminal_id"].isin(bad.index)].join(bad, on="terminal_id")
+    assert 25 < lasted.median() <= 28
+    all_at = rows[rows["terminal_id"].isin(bad[lasted <= 28].index)].join(bad, on="terminal_id")
     all_at = all_at[all_at["day"].between(all_at["min"], all_at["max"])]
-    assert 0.7 < (all_at["scenario"] == 2).mean() < 0.9
+    assert (all_at["scenario"] == 2).all()
 
 
 def test_a_leaked_card_is_used_for_two_weeks_in_quick_succession_for_higher_amounts(still: pd.DataFrame) -> None:
@@ -235,12 +235,12 @@ def test_labels_come_of_the_few_inspected_soon_and_of_frauds_charged_back_late(s
     assert (told["label"] == told["truth"]).all()
     legitimate = told[told["truth"] == "legitimate"]
     assert legitimate["delay"].between(1, 2).all()
-    assert 0.019 < len(legitimate) / (still["truth"] == "legitimate").sum() < 0.021
+    assert 0.098 < len(legitimate) / (still["truth"] == "legitimate").sum() < 0.102
     frauds = still[still["truth"] == "fraud"]
-    assert 0.87 < frauds["label"].notna().mean() < 0.93  # .02 + .98 * .9
+    assert 0.88 < frauds["label"].notna().mean() < 0.94  # .1 + .9 * .9
     assert frauds["delay"].dropna().map(lambda days: 1 <= days <= 2 or 3 <= days <= 20).all()
-    assert 0.01 < (frauds["delay"] <= 2).mean() < 0.035
-    assert 6 < frauds["delay"].median() < 8
+    assert 0.08 < (frauds["delay"] <= 2).mean() < 0.12
+    assert 5.5 < frauds["delay"].median() < 7.5
     assert frauds["delay"].max() > 18
 
 
@@ -257,11 +257,11 @@ def test_who_is_told_of_is_set(shares: tuple[float, float], legitimate: float, f
 # ------------------------------------------------------------------------------------------- changes
 
 
-def test_a_terminal_attack_compromises_six_times_as_many_and_its_frauds_are_small() -> None:
+def test_a_terminal_attack_compromises_three_times_as_many_and_its_frauds_are_small() -> None:
     after, before = changed("terminal_attack", 2, 40)
     later = after["day"] >= 30
     ratio = (after[later]["scenario"] == 2).mean() / (before[before["day"] >= 30]["scenario"] == 2).mean()
-    assert 4.5 < ratio < 7.5
+    assert 2.2 < ratio < 4.0
     assert after[later & (after["scenario"] == 2)]["amount"].max() <= 5.0
     assert before[before["scenario"] == 2]["amount"].median() > 15
     others = [(part["scenario"].isin([1, 3])).mean() for part in (after, before)]
@@ -276,9 +276,9 @@ def test_a_spending_shift_moves_half_of_the_customers_to_other_terminals_and_amo
     away = (
         places[now].groupby(rows["customer_id"]).median() - places[then].groupby(rows["customer_id"]).median()
     ).abs()
-    assert 0.42 < (np.minimum(away, 4_000 - away) > 25).mean() < 0.56
+    assert 0.42 < (np.minimum(away, 2_000 - away) > 25).mean() < 0.56
     spent = rows[now].groupby("customer_id")["amount"].mean() / rows[then].groupby("customer_id")["amount"].mean()
-    moved = np.minimum(away, 4_000 - away) > 25
+    moved = np.minimum(away, 2_000 - away) > 25
     assert spent[moved].quantile(0.9) > 3
     assert spent[~moved].quantile(0.9) < 2
     assert rows[now]["amount"].mean() == pytest.approx(rows[then]["amount"].mean(), rel=0.1)
