@@ -41,9 +41,9 @@ def setup(
 @app.command()
 def demo(
     events: Annotated[int, typer.Option(min=5_000, help="Simulated mails.")] = 20_000,
-    seed: Annotated[int, typer.Option(help="Seed of the simulated mail.")] = 7,
+    seed: Annotated[int, typer.Option(help="Seed of what is simulated.")] = 7,
 ) -> None:
-    """Watch a frozen model rot: simulated mail with known changes, then two real data sets. No network, no files."""
+    """Watch a frozen model rot: simulated mail with known changes, then frauds, and real data. No network, no files."""
     from consumers.demo import run
 
     run(events, seed)

@@ -306,3 +306,8 @@ def test_the_demo_runs_and_prints_the_known_changes_beside_what_was_noticed(rotw
     assert "8,000" in out
     assert "Phishing" in out
     assert "Shuttle" in out
+    frauds = out.partition("2. Simulated card transactions")[2].partition("3. Phishing")[0]
+    assert "three times as many terminals are compromised" in frauds
+    online = [words for line in frauds.splitlines() if (words := line.split())[3:4] == ["online"]]
+    assert [words[0] for words in online] == ["8,000", "11,458", "all"]
+    assert all(float(words[6]) > 0.6 for words in online)  # average precision
