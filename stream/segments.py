@@ -165,7 +165,7 @@ def _fixed(entries: Sequence[Entry]) -> tuple[list[Any], ...]:
         entry.pack()
     predictions = [entry.prediction for entry in entries]
     # Class names and versions are few, and would be half the bytes: each set of them is written once.
-    kinds: dict[tuple[str, str, str, str | None], int] = {}
+    kinds: dict[tuple[str, str, str, str | None, str], int] = {}
     return (
         [kinds.setdefault(_kind(prediction), len(kinds)) for prediction in predictions],
         list(kinds),
@@ -191,15 +191,18 @@ def _rows(blobs: Iterable[bytes]) -> Iterator[tuple[Any, ...]]:
         numbers, places, kinds, ids, times, scores, online, baseline, said, *rest = msgspec.msgpack.decode(blob)
         # One string of each name is enough for all entries.
         known = [same.setdefault(tuple(kind), tuple(kind)) for kind in kinds]
-        labels, servings, *versions = zip(*[known[place] for place in places], strict=True) if places else [()] * 4
+        labels, servings, *versions, wanted = (
+            zip(*[known[place] for place in places], strict=True) if places else [()] * 5
+        )
         shadows = [{version: Shadow(**one) for version, one in by.items()} for by in said]
         answers = (ids, times, labels, scores, servings, online, baseline, *versions)
-        predictions = map(Prediction, *answers, repeat(False), shadows)
+        predictions = map(Prediction, *answers, repeat(False), shadows, wanted)
         yield from zip(numbers, predictions, *rest, strict=True)
 
 
-def _kind(prediction: Prediction) -> tuple[str, str, str, str | None]:
-    return prediction.label, prediction.serving, prediction.online_version, prediction.baseline_version
+def _kind(prediction: Prediction) -> tuple[str, str, str, str | None, str]:
+    versions = prediction.online_version, prediction.baseline_version
+    return prediction.label, prediction.serving, *versions, prediction.label_wanted
 
 
 def _state(entry: Entry) -> int:
