@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from consumers.lines import Row
 from stream.decoding import RecordDecoder
@@ -81,7 +82,7 @@ class SideBySide:
     def _by_count(self, events: int) -> Iterator[Input]:
         """Each label so many events after its own."""
         start = self.position
-        waiting: deque[tuple[int, Label]] = deque()
+        waiting: deque[tuple[int, Label | Undecodable]] = deque()
         latest = 0.0
         rows = 0
         for index, row in enumerate(self._rows()):
@@ -94,9 +95,9 @@ class SideBySide:
                 self.position = Position(rows, waiting[0][0] if waiting else index)
                 yield event
             if isinstance(event, Event) and index >= start.labels:
-                label = self._decoder.label_of(event.fields)
+                label = self._beside(event)
                 if label is not None:
-                    waiting.append((index, Label(event.event_id, event.time, label, index, event.ahead, event.raw)))
+                    waiting.append((index, label))
             if fresh:
                 self.position = Position(rows, waiting[0][0] if waiting else rows)
             # Not only behind fresh rows: the start may lie between a row's event and the labels due with it.
@@ -153,21 +154,28 @@ class SideBySide:
         self, event: Event | Undecodable, now: float, delay: float | None
     ) -> tuple[float, Label | Undecodable] | None:
         """The label in an event's row and when it is due."""
-        text = self._decoder.label_of(event.fields) if isinstance(event, Event) else None
-        if text is None or isinstance(event, Undecodable):
+        label = self._beside(event) if isinstance(event, Event) else None
+        if label is None or isinstance(event, Undecodable):
             return None
-        if delay is not None:
-            due = now + delay  # of an event ahead of its time, too: its delay runs from a time that is believed
-            return due, Label(event.event_id, due, text, event.offset, raw=event.raw)
         try:
-            due = self._decoder.label_time_of(event.fields)
+            due = self._decoder.label_time_of(event.fields) if delay is None else now + delay
         except RecordError as error:
             return now, _undecodable("labels", error, event.raw, event.offset)
-        return due, Label(event.event_id, due, text, event.offset, due > self._decoder.latest, event.raw)
+        if isinstance(label, Undecodable):
+            return due, label
+        # Of an event ahead of its time, too, a delay runs from a time that is believed.
+        return due, replace(label, time=due, ahead=delay is None and due > self._decoder.latest)
+
+    def _beside(self, event: Event) -> Label | Undecodable | None:
+        """The label in an event's row, or what is wrong with it; None where there is none."""
+        try:
+            return self._decoder.label_beside(event)
+        except RecordError as error:
+            return _undecodable("labels", error, event.raw, event.offset)
 
     def _at_once(self) -> Iterator[Input]:
         """The same for labels without delay: the most frequent case, and one that needs no queue."""
-        start, label_of = self.position, self._decoder.label_of
+        start = self.position
         latest = 0.0
         rows = 0
         for index, row in enumerate(self._rows()):
@@ -181,17 +189,17 @@ class SideBySide:
                     latest = event.time
                 if index >= start.labels:
                     self.position = Position(rows, rows)
-                    label = label_of(event.fields)
+                    label = self._beside(event)
                     if label is not None:
-                        yield Label(event.event_id, event.time, label, index, event.ahead, event.raw)
+                        yield label
         if not start.ended:
             self.position = Position(rows, rows, ended=True)
             yield Tick(latest + self._maturity + PAST)
 
-    def _release(self, waiting: deque[tuple[int, Label]], now: float, events: int) -> Label:
+    def _release(self, waiting: deque[tuple[int, Label | Undecodable]], now: float, events: int) -> Label | Undecodable:
         _, label = waiting.popleft()
         self.position = Position(events, waiting[0][0] if waiting else events)
-        return Label(label.event_id, max(now, label.time), label.label, label.offset, label.ahead, label.raw)
+        return replace(label, time=max(now, label.time)) if isinstance(label, Label) else label
 
 
 class TwoFiles:

@@ -64,7 +64,7 @@ class Writer:
         self._is_json: bool | None = None
 
     def event(self, index: int, row: Row) -> Row:
-        """The row of an event; its label stays among the fields, but not in the bytes.
+        """The row of an event; its label, and what is said of that, stays among the fields, but not in the bytes.
 
         Raises SourceError for one that cannot be written.
         """
@@ -73,7 +73,7 @@ class Writer:
             return row
         form = self.form
         names = form.fields
-        hidden = (names.label, names.label_time)
+        hidden = (names.label, names.label_time, names.inspection_probability)
         named = form.under_own_names(fields) if form.renamed else dict(fields)
         same = not form.renamed
         if form.numbered:
@@ -84,12 +84,7 @@ class Writer:
             now = self.clock()
             named[names.time] = now * 1000 if names.time_unit == "ms" else now
             same = False
-        if (
-            same
-            and names.label not in named
-            and names.label_time not in named
-            and (form.own or self._json(fields, raw))
-        ):
+        if same and not any(name in named for name in hidden) and (form.own or self._json(fields, raw)):
             return named, raw
         if form.own:
             wanted = "has no id" if form.numbered else "has its label in it, or columns to rename"
@@ -117,6 +112,8 @@ class Writer:
         names = self.form.fields
         moment = written(label.time, names.time_unit)
         record = {names.event_id: label.event_id, names.time: moment, names.label: label.label}
+        if names.inspection_probability:
+            record[names.inspection_probability] = label.probability
         return self._encoded(label.offset, record)
 
     def _json(self, fields: dict[str, Any], raw: bytes | None) -> bool:

@@ -34,7 +34,13 @@ def _event(stream: Stream) -> dict[str, Any]:
 def _label(stream: Stream) -> dict[str, Any]:
     allowed = [*stream.classes, *stream.labels.values]
     label = {"enum": allowed} if stream.classes else {"type": ["string", "integer", "boolean"]}
-    return _record("label", stream, {stream.fields.label: label}, stream.fields.label)
+    kinds: dict[str, Any] = {stream.fields.label: label}
+    needed = [stream.fields.label]
+    if stream.fields.inspection_probability:
+        least = stream.labels.least_inspection_probability
+        kinds[stream.fields.inspection_probability] = {"type": ["number", "string"], "minimum": least, "maximum": 1}
+        needed.append(stream.fields.inspection_probability)
+    return _record("label", stream, kinds, *needed)
 
 
 def _record(title: str, stream: Stream, kinds: dict[str, Any], *needed: str) -> dict[str, Any]:

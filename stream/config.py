@@ -65,6 +65,7 @@ class Fields(Struct, frozen=True, forbid_unknown_fields=True):
     """Which field of the user's record is the event's id, its time and its label.
 
     ``label_time``: in a row that brings its label along, when that label came; none where it is empty.
+    ``inspection_probability``: in a record of a label, the probability with which an event like that one gets a label.
     ``key``: the field by which producers key records, of events and of labels alike, where that is not the event's id.
     """
 
@@ -72,6 +73,7 @@ class Fields(Struct, frozen=True, forbid_unknown_fields=True):
     time: str = "time"
     label: str = "label"
     label_time: str = ""
+    inspection_probability: str = ""
     time_unit: Literal["s", "ms"] = "s"
     key: str = ""
 
@@ -84,6 +86,7 @@ class Labels(Struct, frozen=True, forbid_unknown_fields=True):
     reported at maturity, where only one kind is ever reported. ``values`` translates what labellers write.
     ``request_share``: of all events, so many are marked as wanted from reviewers, at random; with
     ``request_disagreements`` those on which the models disagree, too, and evidence is then by the random ones alone.
+    ``least_inspection_probability``: of those that labels state, as ``fields.inspection_probability`` names them.
     """
 
     maturity: Duration = Duration(0)
@@ -93,6 +96,7 @@ class Labels(Struct, frozen=True, forbid_unknown_fields=True):
     values: dict[str, str] = {}
     request_share: float = 0.01
     request_disagreements: bool = False
+    least_inspection_probability: float | None = None
 
 
 class Monitor(Struct, frozen=True, forbid_unknown_fields=True):
@@ -318,9 +322,10 @@ def _check_features(key: str, stream: Stream) -> None:
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
         raise SettingError(f"{key}.features", twice[0], "each column in one list, once")
-    for name in (stream.fields.label, stream.fields.label_time, stream.fields.event_id):
+    fields = stream.fields
+    for name in (fields.label, fields.label_time, fields.inspection_probability, fields.event_id):
         if name and name in columns:
-            wanted = "no column that is the event's id, its label or when that came"
+            wanted = "no column that is the event's id, its label, when that came or how probable it was"
             raise SettingError(f"{key}.features", name, wanted)
     if stream.features.text and "text" in columns and "text" not in stream.features.text:
         raise SettingError(f"{key}.features", "text", "another name: beside text fields, text is all of them joined")
@@ -366,9 +371,33 @@ def _check_labels(key: str, stream: Stream) -> None:
             raise SettingError(f"{key}.labels.absent_means", labels.absent_means, f"one of {classes}")
         if not labels.maturity:
             raise SettingError(f"{key}.labels.maturity", 0, "more than 0 where absent_means is set: when is it absent?")
+    _check_inspections(key, stream)
     for written, meant in labels.values.items():
         if classes and meant not in classes:
             raise SettingError(f"{key}.labels.values.{written}", meant, f"one of {classes}")
+
+
+def _check_inspections(key: str, stream: Stream) -> None:
+    """Raises SettingError unless what is said of inspection probabilities is whole, and nothing contradicts it."""
+    labels, named = stream.labels, stream.fields.inspection_probability
+    least = labels.least_inspection_probability
+    if not named and least is None:
+        return
+    if least is None or not 0 < least <= 1:
+        wanted = f"above 0, up to 1: the least of the probabilities that labels state in {named!r}"
+        raise SettingError(f"{key}.labels.least_inspection_probability", least, wanted)
+    if not named:
+        wanted = "the field of labels that states the probability, as labels.least_inspection_probability is set"
+        raise SettingError(f"{key}.fields.inspection_probability", named, wanted)
+    if labels.absent_means is not None:
+        wanted = "left out with fields.inspection_probability: then every event gets a label, inspected or not"
+        raise SettingError(f"{key}.labels.absent_means", labels.absent_means, wanted)
+    if labels.request_disagreements:
+        wanted = (
+            "false with fields.inspection_probability: state it of the labels that you ask for, too (1 for a "
+            "disagreement that always gets one)"
+        )
+        raise SettingError(f"{key}.labels.request_disagreements", True, wanted)
 
 
 def _check_models(key: str, stream: Stream) -> None:

@@ -10,6 +10,7 @@ import msgspec
 
 from stream.config import Fields
 from stream.errors import RecordError
+from stream.inspections import Inspections
 from stream.profile import Profile
 from stream.records import Event, Label, Labelled, References, Undecodable
 
@@ -24,7 +25,7 @@ class RecordDecoder:
     ``received`` is the moment of receipt, in seconds since the epoch: a time more than ``max_ahead`` seconds past it is
     marked as ahead. That limit is the attribute ``latest``, which may be set anew for records that were received later.
     ``numbered`` makes the ids of records that carry none, out of their offset. ``redact`` makes of an event's fields
-    those that may be seen.
+    those that may be seen. ``least``: the least probability with which labels come, where they state it.
 
     >>> decoder = RecordDecoder(Fields(), received=1e9, max_ahead=3600)
     >>> event = decoder.event({"event_id": 7, "time": "2001-01-01T00:00:00Z"}, offset=0, fallback_time=0.0)
@@ -40,11 +41,13 @@ class RecordDecoder:
         *,
         numbered: bool = False,
         redact: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+        least: float | None = None,
     ) -> None:
         self.fields = fields
         self.latest = received + max_ahead
         self.numbered = numbered
         self._redact = redact
+        self.probability = Inspections(fields.inspection_probability, least).probability
         self._scale = 0.001 if fields.time_unit == "ms" else 1.0
 
     def event(self, fields: dict[str, Any], offset: int, fallback_time: float, raw: bytes | None = None) -> Event:
@@ -60,7 +63,8 @@ class RecordDecoder:
         if label is None:
             raise RecordError(self.fields.label, "is missing: a label record needs its label")
         time = self._time(fields, self.fields.time, fallback_time)
-        return Label(self._id(fields, offset), time, label, offset, time > self.latest, raw)
+        probability = self.probability(fields)
+        return Label(self._id(fields, offset), time, label, offset, time > self.latest, raw, probability)
 
     def label_of(self, fields: dict[str, Any]) -> str | None:
         """The label that stands beside an event's fields as text, None where there is none yet.
@@ -81,6 +85,17 @@ class RecordDecoder:
         if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
             return str(int(value))
         return str(value)
+
+    def label_beside(self, event: Event) -> Label | None:
+        """The label that stands beside an event's fields, as if it came with it; None where there is none yet.
+
+        Raises RecordError where it is to state its probability and does not.
+        """
+        label = self.label_of(event.fields)
+        if label is None:
+            return None
+        probability = self.probability(event.fields)
+        return Label(event.event_id, event.time, label, event.offset, event.ahead, event.raw, probability)
 
     def label_time_of(self, fields: dict[str, Any]) -> float:
         """When the label that stands beside an event's fields came, in seconds; raises RecordError, also without one.

@@ -37,7 +37,10 @@ class Event(Struct, frozen=True, gc=False):
 
 
 class Label(Struct, frozen=True, gc=False):
-    """What an event turned out to be; joined to it by ``event_id``."""
+    """What an event turned out to be; joined to it by ``event_id``.
+
+    ``probability``: with which events like it get a label, as the label states; 1 where the stream states none.
+    """
 
     event_id: str
     time: float
@@ -45,6 +48,7 @@ class Label(Struct, frozen=True, gc=False):
     offset: int = -1
     ahead: bool = False
     raw: bytes | None = None
+    probability: float = 1.0
 
 
 class Undecodable(Struct, frozen=True, gc=False):
@@ -153,8 +157,9 @@ class Labelled(Struct, frozen=True, gc=False):
 
     The training log is made of these. ``position`` is the event's place in its partition or file. ``implied``:
     nobody reported a label until maturity, and its absence means this one. ``late``: the label came
-    after maturity. ``sampled`` is false for an event that was evicted from the waiting room: evidence
-    leaves it out, so that what counts is a sample that does not depend on the label. ``correction``:
+    after maturity. ``sampled`` is false for an event that was evicted from the waiting room, and for one
+    that is not drawn where some are likelier to get a label (stream.sample): evidence leaves it out, so that
+    what counts is a sample that depends neither on the label nor on what models say. ``correction``:
     a label that contradicts the one learned from; ``features`` is then null and the log takes this label. ``shadows``:
     what baselines that were not in use say, by their versions; one that came while the event waited has scored it then.
     ``hashed``: the words of its texts are hashes. ``partition``: the event's, 0 in a file.

@@ -46,7 +46,8 @@ class ScorerDecoder(Decoder):
         own = find("decoder", stream.decoder, {}) if stream.decoder else None
         self._decode = own if own is not None else decode_json()
         redact = redaction("features", stream.features)
-        self._fields = RecordDecoder(stream.fields, 0.0, stream.max_ahead, redact=redact)
+        least = stream.labels.least_inspection_probability
+        self._fields = RecordDecoder(stream.fields, 0.0, stream.max_ahead, redact=redact, least=least)
 
     def input(self, source: str, record: Any) -> Input:
         """An Event or a Label; Undecodable, with its bytes, where the record is neither."""

@@ -67,6 +67,49 @@ WRONG = [
     ({"labels": {"absent_means": "ham"}}, f"{S}.labels.maturity", 0, "more than 0"),
     ({"labels": {"absent_means": "hm", "maturity": 1}}, f"{S}.labels.absent_means", "hm", "one of ['ham', 'spam']"),
     ({"labels": {"absent_means": 0}}, f"{S}.labels.absent_means", 0, "a text in quotes"),
+    *(
+        (
+            {"fields": {"inspection_probability": "p"}, "labels": {"least_inspection_probability": least}},
+            f"{S}.labels.least_inspection_probability",
+            least,
+            "above 0, up to 1: the least of the probabilities that labels state in 'p'",
+        )
+        for least in (None, 0.0, -0.1, 1.5, float("inf"))
+    ),
+    (
+        {"labels": {"least_inspection_probability": 0.1}},
+        f"{S}.fields.inspection_probability",
+        "",
+        "the field of labels that states the probability",
+    ),
+    (
+        {
+            "fields": {"inspection_probability": "p"},
+            "labels": {"least_inspection_probability": 0.1, "absent_means": "ham", "maturity": 1},
+        },
+        f"{S}.labels.absent_means",
+        "ham",
+        "left out with fields.inspection_probability: then every event gets a label",
+    ),
+    (
+        {
+            "fields": {"inspection_probability": "p"},
+            "labels": {"least_inspection_probability": 0.1, "request_disagreements": True},
+        },
+        f"{S}.labels.request_disagreements",
+        True,
+        "false with fields.inspection_probability: state it of the labels that you ask for, too",
+    ),
+    (
+        {
+            "features": {"numeric": ["p"]},
+            "fields": {"inspection_probability": "p"},
+            "labels": {"least_inspection_probability": 0.1},
+        },
+        f"{S}.features",
+        "p",
+        "how probable it was",
+    ),
     ({"labels": {"values": {"1": "hm"}}}, f"{S}.labels.values.1", "hm", "one of ['ham', 'spam']"),
     ({"labels": {"values": {"0": "ham", "1": 1}}}, f"{S}.labels.values.1", 1, "a text in quotes"),
     ({"labels": {"capacity": 3}}, f"{S}.labels.capacity", 3, "at least 16"),
