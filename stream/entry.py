@@ -18,7 +18,8 @@ class Entry(Struct, gc=False):
     ``x`` is the online model's input while the batch that brought the event lasts, ``packed`` the same at rest: a
     dict of words is ten times larger. ``arrived`` is the task's clock when the event came. ``label`` is the first
     label, which is learned from, ``last`` the last that contradicted what was known. ``number`` counts admissions.
-    ``ours``, ``theirs``: the indices of the classes that the online model and the baseline called.
+    ``ours``, ``theirs``: the indices of the classes that the online model and the baseline called. ``fair``: whether
+    the first label is in the sample that is judged by (stream.sample).
     """
 
     prediction: Prediction
@@ -35,6 +36,7 @@ class Entry(Struct, gc=False):
     number: int = -1
     ours: int = -1
     theirs: int = -1
+    fair: bool = True
 
     def pack(self) -> None:
         """Put the model's input to rest; the same numbers come back, bit for bit."""

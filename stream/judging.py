@@ -17,7 +17,6 @@ from stream.drift.guesses import DISAGREEMENT, Guesses, guesses
 from stream.drift.interval import Interval
 from stream.drift.judgement import Judgement, judge
 from stream.drift.moves import Moves, MovesState
-from stream.drift.requests import Requests
 from stream.drift.rot import PAIRED, REVERSE, Limits
 from stream.drift.sight import Sight
 from stream.drift.value import LET_ONLINE_SERVE, Realised, realised
@@ -62,16 +61,13 @@ class Judging:
     ``verdict`` is what was thought last. ``suspect``: from when to when fields were broken, by the times of events,
     from which nothing follows. ``invalid``: why nothing follows from the labels of now. ``former``: the gap of the
     version before, where it was worth a retrain. ``missed``: which positives baseline and online model miss, where
-    these are rare; ``taken``: records that this version is judged by, positive or not.
+    these are rare; ``taken``: labelled records of this version, whether they are judged by or not.
     """
 
     def __init__(self, name: str, stream: Stream) -> None:
-        labels = stream.labels
         self.stream = stream
         self.limits = limits(stream)
         self._costs_key = f"streams.{name}.monitor.costs"
-        # Where reviewers are asked about disagreements too, those that chance chose are the sample.
-        self._random = Requests(labels.request_share, seed=stream.seed) if labels.request_disagreements else None
         self.references: list[References] = []
         self.version: str | None = None
         self.past: list[str | None] = []
@@ -81,16 +77,18 @@ class Judging:
         self.verdict = "blind"
         self.moves = Moves()
         self.guesses = guesses(float(self.limits.false_alarm_every))
-        self.sight = Sight(float(stream.monitor.must_know_within))
+        self.sight = Sight(float(stream.monitor.must_know_within), stream.fields.inspection_probability)
         self.missed = Missed(), Missed()
         self.taken = 0
         self._begin()
 
     def takes(self, record: Labelled) -> bool:
         """Whether a record counts; the first one of a version begins everything anew."""
-        if record.correction or not record.sampled:
+        if record.correction:
             return False
-        if self._random is not None and self._random.wanted(record.event_id, disagree=False) is None:
+        if not record.sampled:
+            # It is a label all the same: of so many, so few count.
+            self.taken += record.baseline_version == self.version
             return False
         self.sight.labelled(record)
         if not self._of_this_version(record) or self.invalid:
@@ -315,7 +313,7 @@ class Judging:
             self.judgement = state.judgement
         self.missed, self.taken = state.missed, state.taken
         self.account.restore(state.account)
-        self.sight, self.sight.within = state.sight, self.sight.within
+        self.sight = replace(state.sight, within=self.sight.within, stated=self.sight.stated)
 
 
 def limits(stream: Stream) -> Limits:

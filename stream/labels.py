@@ -41,13 +41,17 @@ NOBODY: tuple[Entry, ...] = ()
 
 
 class Early(Struct, gc=False, array_like=True):
-    """A label whose event has not come: the first, when it came by the task's clock, and the last if they differ."""
+    """A label whose event has not come: the first, when it came by the task's clock, and the last if they differ.
+
+    ``fair``: as of an entry.
+    """
 
     label: int
     time: float
     came: float
     last: int = -1
     last_time: float = 0.0
+    fair: bool = True
 
 
 class LabelCounts(Struct, gc=False):
@@ -108,20 +112,22 @@ class LabelJoin:
         (self.young if self._holds else self.overdue)[event_id] = entry
         return self._make_room() if len(self.young) + len(self.overdue) > self.settings.capacity else NOBODY
 
-    def join(self, event_id: str, label: int, time: float, clock: float) -> tuple[Fate, Entry | None, bool]:
-        """Meet a label with its event.
+    def join(
+        self, event_id: str, label: int, time: float, clock: float, *, fair: bool = True
+    ) -> tuple[Fate, Entry | None, bool]:
+        """Meet a label with its event. ``fair``: whether it is in the sample that is judged by, if it is the first.
 
         Gives the entry where the label is its first, or contradicts what has been published; and whether a first label
         is final at once, not held for maturity: the entry has then left the room.
         """
         entry = self.known(event_id)
         if entry is None:
-            return self._meet_early(event_id, label, time, clock), None, False
+            return self._meet_early(event_id, Early(label, time, clock, fair=fair)), None, False
         counts = self.counts
         if entry.state == WAITING:
             counts.joined += 1
             self.waiting -= 1
-            entry.state, entry.label, entry.label_time = JOINED, label, time
+            entry.state, entry.label, entry.label_time, entry.fair = JOINED, label, time, fair
             if event_id in self.young:
                 return "joined", entry, False
             del self.overdue[event_id]
@@ -209,16 +215,16 @@ class LabelJoin:
         """Entries in the room: those that wait for a label and those whose label is not final yet."""
         return len(self.young) + len(self.overdue)
 
-    def _meet_early(self, event_id: str, label: int, time: float, clock: float) -> Fate:
+    def _meet_early(self, event_id: str, early: Early) -> Fate:
         before = self.early.get(event_id)
         if before is not None:
-            if label == (before.label if before.last < 0 else before.last):
+            if early.label == (before.label if before.last < 0 else before.last):
                 self.counts.duplicate += 1
                 return "duplicate"
             self.counts.conflicting += 1
-            before.last, before.last_time = label, time
+            before.last, before.last_time = early.label, early.time
             return "conflicting"
-        self.early[event_id] = Early(label, time, clock)
+        self.early[event_id] = early
         if len(self.early) > self.settings.capacity:
             self.early.popitem(last=False)
             self.counts.orphaned += 1

@@ -9,6 +9,7 @@ from stream.card_precision import CardPrecision
 from stream.config import Stream
 from stream.prequential import MODELS, Performance, Scored, scored
 from stream.records import Labelled
+from stream.sample import Sample
 
 MOST_SEGMENTS = 1_000
 """The last of so many takes all the rest."""
@@ -32,6 +33,7 @@ class Scoreboard:
         self.origin: float | None = None
         counted = stream.alerts_by and stream.alerts_per_day
         self.cards = CardPrecision(stream.alerts_by, stream.alerts_per_day) if counted else None
+        self._stated = Sample(stream).stated
 
     def _models(self) -> dict[str, Performance]:
         return {model: Performance(self.kind, len(self.classes)) for model in MODELS}
@@ -39,16 +41,20 @@ class Scoreboard:
     def update(self, labelled: Sequence[Labelled], answers: dict[str, Scored] | None = None) -> None:
         """Take in labelled records; corrections and unfair samples do not count.
 
+        Where labels state how probable they were, card precision is of all of them: a sample of the cards has other
+        greatest scores, and those of all cards that get an alert are inspected.
+
         ``answers``: what ``scored`` makes of the others, if known.
         """
         rows = [record for record in labelled if record.sampled and not record.correction]
         for model, batch in (answers or scored(rows, self.classes)).items():
             self.overall[model].update(batch)
+        if self.cards is not None:
+            known = [record for record in labelled if not record.correction] if self._stated else rows
+            self.cards.update(known, self._parts(known), positive=list(self.classes)[-1])
         if not rows:
             return
-        parts = self._parts(rows) if self.segment else [0] * len(rows)
-        if self.cards is not None:
-            self.cards.update(rows, parts, positive=list(self.classes)[-1])
+        parts = self._parts(rows)
         for part in sorted(set(parts)) if self.segment else []:
             if part not in self.parts:
                 self.parts[part] = self._models()
@@ -59,6 +65,8 @@ class Scoreboard:
 
     def _parts(self, rows: Sequence[Labelled]) -> list[int]:
         """The segment of each record: those before the first belong to it, those behind the last to that."""
+        if not rows or not self.segment:
+            return [0] * len(rows)
         places = np.array([record.position for record in rows])
         if isinstance(self.segment, int):
             parts = (places - self.first) // self.segment

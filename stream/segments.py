@@ -24,8 +24,8 @@ from stream.snapshot import Snapshot
 SEGMENT = 1_000
 """Entries a segment: while it is open, every snapshot holds it in full. Another number makes another schema."""
 
-ROW, INPUT = 8, 16
-"""Added to an entry's state where it still holds its row, and the model's input."""
+ROW, INPUT, UNFAIR = 8, 16, 32
+"""Added to an entry's state where it still holds its row, the model's input, and where its label is not judged by."""
 
 
 class Tables(Struct):
@@ -131,6 +131,7 @@ def restore(body: bytes, segments: Mapping[str, bytes]) -> Tables:
             number=number,
             ours=ours,
             theirs=theirs,
+            fair=not state & UNFAIR,
         )
     young = [entries[number] for number in accumulate(kept.young)]
     for entry, time in zip([entry for entry in young if entry.label >= 0], kept.times, strict=True):
@@ -154,7 +155,7 @@ def contents(tables: Tables) -> Iterator[bytes]:
     for begin in range(0, len(live), 1_000):
         part = live[begin : begin + 1_000]
         times = [entry.label_time if entry.number in young else None for entry in part]
-        labels = [(entry.state, entry.label, entry.last, entry.last_time) for entry in part]
+        labels = [(entry.state, entry.label, entry.last, entry.last_time, entry.fair) for entry in part]
         yield msgspec.msgpack.encode((*_fixed(part), labels, times))
     for table in (tables.young, tables.overdue, tables.recent):
         yield msgspec.msgpack.encode([entry.prediction.event_id for entry in table])
@@ -206,7 +207,8 @@ def _kind(prediction: Prediction) -> tuple[str, str, str, str | None, str]:
 
 
 def _state(entry: Entry) -> int:
-    return entry.state + ROW * (entry.row is not None) + INPUT * (entry.x is not None or entry.packed is not None)
+    holds = ROW * (entry.row is not None) + INPUT * (entry.x is not None or entry.packed is not None)
+    return entry.state + holds + UNFAIR * (not entry.fair)
 
 
 def _steps(entries: Iterable[Entry]) -> list[int]:

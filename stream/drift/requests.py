@@ -2,13 +2,10 @@
 
 from typing import Literal
 
-from sklearn.utils import murmurhash3_32
-
 from stream.errors import SettingError
+from stream.sample import REQUEST, drawn
 
 Why = Literal["random", "disagreement"]
-
-RANGE = 1 << 32
 
 
 class Requests:
@@ -33,13 +30,12 @@ class Requests:
     def __init__(self, share: float = 0.01, *, disagreements: bool = False, seed: int = 1) -> None:
         if not 0.0 <= share <= 1.0:
             raise SettingError("share", share, "from 0 to 1")
-        self._below = round(share * RANGE)
+        self._share = share
         self._disagreements = disagreements
-        self._seed = seed % RANGE
+        self._seed = seed
 
     def wanted(self, event_id: str, *, disagree: bool) -> Why | None:
         """Why a label of the event is wanted; None where it is not. ``disagree``: whether the models do."""
-        wanted = b"label request:" + event_id.encode(errors="surrogatepass")  # not what else such a hash may part
-        if murmurhash3_32(wanted, self._seed, positive=True) < self._below:
+        if drawn(REQUEST, event_id, self._share, self._seed):
             return "random"
         return "disagreement" if disagree and self._disagreements else None

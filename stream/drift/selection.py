@@ -41,8 +41,6 @@ EFFECT = 1.5
 
 AGREE = {True: "agree", False: "disagree"}
 
-WANTED = "nothing is judged by such labels: label a random share, too (labels.request_share)"
-
 ALPHA = 1e-6
 """The p-value below which that is not chance; so small because it is looked at with every stretch."""
 
@@ -217,13 +215,13 @@ class Selection(Struct):
             return Chosen(
                 by,
                 f"labels were chosen by what the {model} called, "
-                f"{_compared(cells, answer, f'of what it called {answer!r}')}: " + WANTED,
+                f"{_compared(cells, answer, f'of what it called {answer!r}')}",
             )
         if disagree.chosen(tests):
             return Chosen(
                 "disagreement",
                 "labels were chosen by whether the models disagree, "
-                f"{_compared(self.agreement, 'disagree', 'of the disagreements')}: {WANTED}",
+                f"{_compared(self.agreement, 'disagree', 'of the disagreements')}",
             )
         return None
 

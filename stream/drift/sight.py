@@ -57,11 +57,13 @@ QUANTILES = (0.5, 0.95, 0.99)
 class Sight(Struct):
     """Takes the labelled records and profiles of a stream; times are of events, in seconds since the epoch.
 
-    ``within``: the longest that it may take to find that errors have doubled. ``rise``: labelled events in which a rise
+    ``within``: the longest that it may take to find that errors have doubled. ``stated``: the field in which labels say
+    with which probability they come; empty where they do not. ``rise``: labelled events in which a rise
     would be found, None: not known, or never. ``share``: of them those that count.
     """
 
     within: float
+    stated: str = ""
     health: LabelHealth = field(default_factory=LabelHealth)
     now: float = 0.0
     rise: float | None = None
@@ -129,7 +131,17 @@ class Sight(Struct):
     def invalid(self) -> str:
         """Why nothing follows from the labels; empty where something does."""
         chosen = self.health.selected
-        return "" if chosen is None else chosen.sentence
+        if chosen is None:
+            return ""
+        if self.stated:
+            return (
+                f"{chosen.sentence}, of the labels that were drawn by {self.stated!r}: these are not the probabilities "
+                "with which events get labels, and nothing is judged by them"
+            )
+        return (
+            f"{chosen.sentence}: nothing is judged by such labels: label a random share, too (labels.request_share), "
+            "or state with each label the probability with which its event gets one (fields.inspection_probability)"
+        )
 
     def blind(self, *, already: bool) -> str:
         """Why nothing would be seen; empty where it would. Who was blind ``already`` is so until labels are plenty."""

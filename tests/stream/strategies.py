@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from stream.config import Duration, Features, Labels, Stream
+from stream.config import Duration, Features, Fields, Labels, Stream
 
 CLASSES = ["ham", "spam"]
 
@@ -51,6 +51,8 @@ WHAT = ["event"] * 12 + ["label"] * 10 + RARE
 BACK = [-2, 0, 0, 1, 2, 3, 5, 8, 12, 20, 33]
 LATER = [0.0, 0.0, 0.0, 0.3, 0.3, 1.0, 5.0]
 LABEL = ["right", "right", "right", "wrong", "nonsense"]
+PROBABILITIES = [1.0, 0.5, 0.25]
+"""Those that labels state, where they do."""
 
 
 def moves() -> st.SearchStrategy[list[Move]]:
@@ -77,22 +79,27 @@ def streams() -> st.SearchStrategy[Stream]:
         capacity=st.sampled_from([4, 16]),
         recent=st.sampled_from([1, 6, 500]),
         serving=st.sampled_from(["blend", "online", "baseline"]),
+        chosen=st.sampled_from(["", "", "stated", "requested"]),
     )
 
 
 def _stream(
-    *, kind: str, maturity: float, wait: float, absent: bool, capacity: int, recent: int, serving: str
+    *, kind: str, maturity: float, wait: float, absent: bool, capacity: int, recent: int, serving: str, chosen: str
 ) -> Stream:
     labels = Labels(
         maturity=Duration(maturity),
         ttl=Duration(maturity + wait),
         capacity=capacity,
-        absent_means="ham" if absent and maturity else None,
+        absent_means="ham" if absent and maturity and chosen != "stated" else None,
+        least_inspection_probability=min(PROBABILITIES) if chosen == "stated" else None,
+        request_share=0.5,
+        request_disagreements=chosen == "requested",
         values={"yes": "spam", "no": "ham"},
     )
     return Stream(
         kind=kind,  # type: ignore[arg-type]
         classes=CLASSES,
+        fields=Fields(inspection_probability="p" if chosen == "stated" else ""),
         features=Features(numeric=["uid", "size"]),
         serving="online" if kind == "anomaly" and serving == "blend" else serving,  # type: ignore[arg-type]
         labels=labels,

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from stream.config import Duration, Features, Labels, Stream
+from stream.config import Duration, Features, Fields, Labels, Stream
 from stream.errors import ModelError, StateError
 from stream.profile import Profile
 from stream.records import Alarm, Event, Label, Lost, Skip, Tick, Undecodable
+from stream.sample import Sample
 from stream.scoring import MADE_FOR, ScoringTask
 from stream.snapshot import pack, unpack
 from stream.warmup import warm_up
@@ -353,3 +354,69 @@ def test_a_labelled_record_is_no_input_of_a_scorer():
     [record] = made.feed([Event("a", 0.0, {"body": "x"}), Label("a", 1.0, "ham")]).labelled
     with pytest.raises(TypeError, match="a scorer takes no Labelled"):
         made.feed([record])
+
+
+# ------------------------------------------------------------------------------ labels that state their probability
+
+
+def inspected(**labels) -> ScoringTask:
+    least = Labels(least_inspection_probability=0.2, **labels)
+    return task(stream(fields=Fields(inspection_probability="p"), labels=least))
+
+
+def of(sample: Sample, *, fair: bool, count: int = 20) -> list[str]:
+    """Ids of events whose label counts, or does not, where it is certain to come."""
+    return [name for at in range(1_000) if sample.takes(name := f"e{at}", 1.0) == fair][:count]
+
+
+def test_a_label_that_is_likelier_than_the_least_counts_in_that_share():
+    made = inspected()
+    events = [Event(f"e{i}", float(i), fields, i) for fields, _, i in rows(1_000, seed=4)]
+    labels = [Label(f"e{i}", 1_000.0, label, i, probability=0.8) for _, label, i in rows(1_000, seed=4)]
+    out = made.feed([*events, *labels])
+    assert len(out.labelled) == 1_000
+    sample = Sample(made.stream)
+    assert [r.sampled for r in out.labelled] == [sample.takes(r.event_id, 0.8) for r in out.labelled]
+    assert sum(r.sampled for r in out.labelled) == pytest.approx(250, abs=45)
+    assert made.totals().losses["online"][0] == sum(r.sampled for r in out.labelled)
+
+
+@pytest.mark.parametrize("maturity", [0.0, 10.0])
+@pytest.mark.parametrize("early", [False, True])
+def test_the_first_label_says_whether_its_event_counts_and_a_later_one_changes_nothing(early, maturity):
+    made = inspected(maturity=Duration(maturity), ttl=Duration(100))
+    sample = Sample(made.stream)
+    fair, unfair = of(sample, fair=True), of(sample, fair=False)
+    names = [*fair[:5], *unfair[:10]]
+    # Of the unfair ones the first five say at first that they are rare, and then that they are certain.
+    first = dict.fromkeys(names, 1.0) | dict.fromkeys(unfair[:5], 0.2)
+    events = [Event(name, 0.0, {"body": "cash", "size": 1.0}) for name in names]
+    labels = [Label(name, 1.0, "spam", probability=first[name]) for name in names]
+    changed = [Label(name, 2.0, "ham", probability=0.2 if first[name] == 1.0 else 1.0) for name in names]
+    half = made.feed([*labels, *changed] if early else events)
+    again = inspected(maturity=Duration(maturity), ttl=Duration(100))
+    snapshot = made.snapshot()
+    again.restore(snapshot.body, {name: make() for name, make in snapshot.segments.items()})
+    assert again.digest() == made.digest()
+    rest = again.feed(events if early else [*labels, *changed])
+    last = again.feed([Tick(50.0)])
+    records = [r for out in (half, rest, last) for r in out.labelled]
+    counts = {r.event_id: r.sampled for r in records if not r.correction}
+    assert counts == {name: sample.takes(name, first[name]) for name in names}
+    assert sum(counts.values()) == 10
+    assert sum(r.correction for r in records) == 15
+
+
+def test_an_event_that_waits_for_maturity_is_as_fair_after_a_restart_as_before():
+    made = inspected(maturity=Duration(10), ttl=Duration(100))
+    sample = Sample(made.stream)
+    names = [*of(sample, fair=True), *of(sample, fair=False)]
+    made.feed([Event(name, 0.0, {"body": "cash"}) for name in names])
+    made.feed([Label(name, 1.0, "spam") for name in names])
+    digest = made.digest()
+    snapshot = made.snapshot()
+    again = inspected(maturity=Duration(10), ttl=Duration(100))
+    again.restore(snapshot.body, {name: make() for name, make in snapshot.segments.items()})
+    assert [r.sampled for r in again.feed([Tick(50.0)]).labelled] == [True] * 20 + [False] * 20
+    next(iter(made.join.young.values())).fair = False
+    assert made.digest() != digest

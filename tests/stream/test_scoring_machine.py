@@ -19,9 +19,10 @@ from stream.entry import JOINED
 from stream.models import Models
 from stream.online import OnlineModel
 from stream.records import Event, Input, Label, Labelled, Lost, Outputs, Prediction, Skip, Tick, Undecodable
+from stream.sample import Sample
 from stream.scoring import ScoringTask
 from tests.stream.shelf import Shelf
-from tests.stream.strategies import Move, moves, streams
+from tests.stream.strategies import PROBABILITIES, Move, moves, streams
 
 FAR = 4e12
 
@@ -96,6 +97,7 @@ class ScoringMachine(RuleBasedStateMachine):
         self.first: dict[str, Prediction] = {}
         self.truth: dict[str, str] = {}
         self.labels: dict[str, set[str]] = {}
+        self.stated: dict[str, set[float]] = {}
         self.uids: dict[int, float] = {}
         self.labelled: list[Labelled] = []
 
@@ -151,7 +153,12 @@ class ScoringMachine(RuleBasedStateMachine):
         meant = {"yes": "spam"}.get(word, word)
         self.labels.setdefault(event_id, set()).add(meant)
         ahead = move.what == "ahead_label"
-        return Label(event_id, FAR if ahead else self.clock, word, self.offset, ahead)
+        probability = 1.0
+        if self.stream.fields.inspection_probability:
+            probability = PROBABILITIES[self.offset % len(PROBABILITIES)]
+        if word != "nonsense":
+            self.stated.setdefault(event_id, set()).add(probability)
+        return Label(event_id, FAR if ahead else self.clock, word, self.offset, ahead, probability=probability)
 
     @precondition(lambda self: self.made > len(self.recent))
     @rule(back=st.integers(0, 60))
@@ -268,6 +275,14 @@ class ScoringMachine(RuleBasedStateMachine):
                 assert record.features is None
                 assert said[record.position] != record.label  # behind its record, and contradicts what was said last
             said[record.position] = record.label
+
+    @invariant()
+    def what_counts_is_drawn_by_what_one_of_its_labels_stated(self) -> None:
+        sample = Sample(self.stream)
+        for record in self.labelled:
+            if record.sampled and not record.correction:
+                stated = {1.0} if record.implied else self.stated[record.event_id]
+                assert any(sample.takes(record.event_id, probability) for probability in stated)
 
     @invariant()
     def what_matures_leaves_in_event_order(self) -> None:

@@ -48,7 +48,9 @@ class Life:
             self.leave(self.join.admit(prediction.event_id, entry))
             entry.pack()
         elif what == "label":
-            fate, entry, final = self.join.join(f"e{self.made - back}", back % 3, -0.0, self.clock)
+            fate, entry, final = self.join.join(
+                f"e{self.made - back}", back % 3, -0.0, self.clock, fair=self.made % 2 > 0
+            )
             self.left.append((fate, None if entry is None else entry.label))
             if entry is not None and fate == "joined":
                 assert entry.unpacked() == {1: 0.5, "n": 0.1 * entry.position}
@@ -64,7 +66,8 @@ class Life:
 
     def leave(self, entries) -> None:
         for entry in entries:
-            self.left.append((entry.prediction, entry.position, entry.row, entry.label, repr(entry.label_time)))
+            said = entry.label, repr(entry.label_time), entry.fair
+            self.left.append((entry.prediction, entry.position, entry.row, said))
             entry.drop()
 
 
