@@ -84,7 +84,7 @@ def run(seed: int, fault: str) -> Story:
     before = world.rows(WARM_UP)
     made = warm_up("streams.s", STREAM, before)
     refitting = Refitting("s", made.stream, "on-alarm", WARM_UP)
-    refitting.begin((f"w{at}", row, STREAM.classes.index(label)) for at, (row, label) in enumerate(before))
+    refitting.begin((f"w{at}", row, STREAM.classes.index(label), True) for at, (row, label) in enumerate(before))
     task = Chain(ScoringTask("s", made.stream, made.models), MonitoringTask("s", made.stream), None, refitting)
     monitor = task.monitoring
     assert monitor is not None

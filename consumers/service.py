@@ -37,6 +37,7 @@ from stream.errors import RecordError, SettingError, SourceError, TransportError
 from stream.given import GIVEN, GivenScore
 from stream.models import Models
 from stream.monitoring import MonitoringTask
+from stream.sample import Sample
 from stream.scoring import ScoringTask
 from stream.warmup import name_classes, warm_up
 
@@ -187,9 +188,10 @@ def warm_models(plan: Plan, stream: Stream) -> Callable[[], Models]:
             raise SourceError(f"{plan.source.name}: has {len(first)} rows, and the warm-up takes {stream.warm_up}")
         numbered = not any(isinstance(row, dict) and names.event_id in row for row in first)
         redact = redaction(f"streams.{plan.name}.features", stream.features)
-        decoder = RecordDecoder(names, time.time(), float("inf"), numbered=numbered, redact=redact)
-        examples = side_by_side(first, decoder, float(stream.labels.maturity))
-        made = warm_up(f"streams.{plan.name}", stream, *given(examples))
+        least, sample = stream.labels.least_inspection_probability, Sample(stream)
+        decoder = RecordDecoder(names, time.time(), float("inf"), numbered=numbered, redact=redact, least=least)
+        examples = side_by_side(first, decoder, float(stream.labels.maturity), sample)
+        made = warm_up(f"streams.{plan.name}", stream, *given(examples, sample))
         for reason, count in made.unused.items():
             log.warning("warm-up rows left out", count=count, reason=reason)
         return made.models

@@ -32,6 +32,7 @@ from stream.models import Models
 from stream.monitoring import MonitoringTask
 from stream.records import Label, Swap
 from stream.refitting import NEVER, Refitting, check
+from stream.sample import Sample
 from stream.scoreboard import Scoreboard
 from stream.scoring import ScoringTask
 from stream.warmup import WarmUp, warm_up
@@ -97,7 +98,7 @@ class Run:
             )
         examples = self._examples(rows[:warm])
         self.skip = frozenset(example.event_id for example in examples)
-        made = warm_up(f"streams.{plan.name}", stream, *given(examples))
+        made = warm_up(f"streams.{plan.name}", stream, *given(examples, Sample(stream)))
         self.settings.stream, self.models = made.stream, made.models
         if plan.registered:
             _take(plan, made.stream, made.models)
@@ -156,8 +157,8 @@ class Run:
             )
         assert self.plan.labels is not None  # noqa: S101 - the caller's condition
         row = next((row for row, _ in self.plan.labels.rows() if isinstance(row, dict)), {})
-        for wanted in (fields.event_id, fields.time, fields.label):
-            if wanted not in row:
+        for wanted in (fields.event_id, fields.time, fields.label, fields.inspection_probability):
+            if wanted and wanted not in row:
                 raise SourceError(
                     f"{self.plan.labels.name}: has no column {wanted!r}, which a file of labels needs; "
                     f"it has {', '.join(row)}"
@@ -165,8 +166,8 @@ class Run:
 
     def _examples(self, rows: list[Row]) -> list["Example"]:
         """The warm-up's rows; the labels of a file of their own are looked up there."""
-        decoder = self.decoder()
-        examples = side_by_side((fields for fields, _ in rows), decoder, self.plan.delay.seconds or 0.0)
+        decoder, sample = self.decoder(), Sample(self.settings.stream)
+        examples = side_by_side((fields for fields, _ in rows), decoder, self.plan.delay.seconds or 0.0, sample)
         if self.plan.labels is None:
             return examples
         wanted = {example.event_id for example in examples}
@@ -184,13 +185,16 @@ class Run:
             label = found.get(example.event_id)
             example.label = None if label is None else label.label
             example.came = example.time if label is None else label.time
+            example.fair = label is not None and sample.takes(label.event_id, label.probability)
         return examples
 
     def decoder(self) -> RecordDecoder:
         """What makes events and labels of rows."""
         s = self.settings
         redact = redaction(f"streams.{self.plan.name}.features", s.stream.features)
-        return RecordDecoder(s.stream.fields, s.started, s.stream.max_ahead, numbered=s.numbered, redact=redact)
+        least = s.stream.labels.least_inspection_probability
+        names, ahead = s.stream.fields, s.stream.max_ahead
+        return RecordDecoder(names, s.started, ahead, numbered=s.numbered, redact=redact, least=least)
 
     def order(self, start: Position) -> Order:
         """The inputs from a position on."""
@@ -251,16 +255,22 @@ def check_mapped(plan: Plan, tables: Sequence[dict[str, Any]]) -> None:
 
 
 class Example(Struct):
-    """A row of the warm-up: ``time`` of its event, and when its label ``came``."""
+    """A row of the warm-up: ``time`` of its event, and when its label ``came``.
+
+    ``label``: what is wrong with it, where it cannot be used. ``fair``: whether it is in the sample that is judged by.
+    """
 
     event_id: str
     fields: dict[str, Any]
-    label: str | None
+    label: str | RecordError | None
     time: float
     came: float
+    fair: bool = True
 
 
-def side_by_side(rows: Iterable[dict[str, Any] | RecordError], decoder: RecordDecoder, delay: float) -> list[Example]:
+def side_by_side(
+    rows: Iterable[dict[str, Any] | RecordError], decoder: RecordDecoder, delay: float, sample: Sample
+) -> list[Example]:
     """Rows with their labels in them; those that are no events are left out.
 
     Labels came when the rows say; after so many seconds where they do not.
@@ -273,15 +283,23 @@ def side_by_side(rows: Iterable[dict[str, Any] | RecordError], decoder: RecordDe
                 label, came = decoder.label_of(fields), event.time + delay
                 if label is not None and fields.get(decoder.fields.label_time) not in (None, ""):
                     came = decoder.label_time_of(fields)
-                examples.append(Example(event.event_id, event.fields, label, event.time, came))
+                example = Example(event.event_id, event.fields, label, event.time, came)
+                if label is not None and sample.stated:
+                    try:
+                        example.fair = sample.takes(event.event_id, decoder.probability(fields))
+                    except RecordError as error:
+                        example.label = error
+                examples.append(example)
     return examples
 
 
 def given(
-    examples: Iterable[Example],
-) -> tuple[list[tuple[dict[str, Any], str | None]], list[tuple[float, float]]]:
-    """What a warm-up is given of them: fields and label, and both times."""
-    return [(each.fields, each.label) for each in examples], [(each.time, each.came) for each in examples]
+    examples: Sequence[Example], sample: Sample
+) -> tuple[list[tuple[dict[str, Any], str | RecordError | None]], list[tuple[float, float]], list[bool]]:
+    """What a warm-up is given of them: fields and label, both times, and which are judged by where not all are."""
+    rows = [(each.fields, each.label) for each in examples]
+    fair = [each.fair for each in examples] if sample.stated else []
+    return rows, [(each.time, each.came) for each in examples], fair
 
 
 def _compromise(chain: Chain, made: WarmUp, examples: Sequence[Example]) -> None:

@@ -21,6 +21,7 @@ from stream.derived import Derived
 from stream.errors import RecordError, SettingError, SourceError
 from stream.features import FeatureExtractor
 from stream.records import Event, Labelled
+from stream.sample import Sample
 from stream.training.gathering import Gathering, Span
 from stream.warmup import name_classes
 
@@ -64,7 +65,8 @@ def _of_events(name: str, stream: Stream, plan: Plan, rows: Rows, span: Span) ->
     _look(stream, own)
     numbered = not any(names.event_id in row for row in own)
     redact = redaction(f"streams.{name}.features", stream.features)
-    decoder = RecordDecoder(names, time.time(), stream.max_ahead, numbered=numbered, redact=redact)
+    least, sample = stream.labels.least_inspection_probability, Sample(stream)
+    decoder = RecordDecoder(names, time.time(), stream.max_ahead, numbered=numbered, redact=redact, least=least)
 
     def labels() -> Iterator[str | None]:
         return (decoder.label_of(form.under_own_names(fields)) for fields in _tables(rows()))
@@ -80,11 +82,14 @@ def _of_events(name: str, stream: Stream, plan: Plan, rows: Rows, span: Span) ->
                 raise fields
             named = form.under_own_names(fields)
             event, label = decoder.event(named, index, float(index)), decoder.label_of(named)
+            counts = not sample.stated
+            if sample.stated and label is not None:
+                counts = sample.takes(event.event_id, decoder.probability(named))
             derived = derive(event, label)
         except RecordError as error:
             gathering.leave_out(str(error))
         else:
-            gathering.add(event.event_id, event.time, derived, label)
+            gathering.add(event.event_id, event.time, derived, label, counts=counts)
     return gathering
 
 

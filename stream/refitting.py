@@ -74,14 +74,14 @@ class Refitting:
         self.labelled = 0
         self.done: list[Refitted] = []
         self._classes = {name: index for index, name in enumerate(stream.classes)}
-        self._rows: OrderedDict[str, tuple[Row, int]] = OrderedDict()
+        self._rows: OrderedDict[str, tuple[Row, int, bool]] = OrderedDict()
         self._last = 0
         self._alarmed: int | None = None
 
-    def begin(self, rows: Iterable[tuple[str, Row, int]]) -> None:
-        """Keep the warm-up's rows too: (event id, row, class index)."""
-        for event_id, row, label in rows:
-            self._keep(event_id, row, label)
+    def begin(self, rows: Iterable[tuple[str, Row, int, bool]]) -> None:
+        """Keep the warm-up's rows too: (event id, row, class index, whether it is in the sample that is judged by)."""
+        for event_id, row, label, counts in rows:
+            self._keep(event_id, row, label, counts=counts)
 
     def hear(self, labelled: Sequence[Labelled]) -> None:
         """Take in what has just been published."""
@@ -89,10 +89,11 @@ class Refitting:
             index = self._classes[record.label]
             if record.correction:
                 if record.event_id in self._rows:
-                    self._rows[record.event_id] = (self._rows[record.event_id][0], index)
+                    row, _, counts = self._rows[record.event_id]
+                    self._rows[record.event_id] = (row, index, counts)
             elif record.features is not None:
                 self.labelled += 1
-                self._keep(record.event_id, record.features, index)
+                self._keep(record.event_id, record.features, index, counts=record.sampled)
 
     def due(self, baseline: object, verdict: str | None, since: int | None) -> bool:
         """Whether a baseline is to be fitted now, in place of the one in use.
@@ -124,7 +125,8 @@ class Refitting:
         estimator = self._fitted(extractor, taken)
         artifact, version = batch.dump(estimator), batch.version(estimator)
         self.done.append(Refitted(self.labelled, len(taken), version))
-        frame, labels = extractor.frame([row for row, _ in taken]), [label for _, label in taken]
+        frame, labels = extractor.frame([row for row, _, _ in taken]), [label for _, label, _ in taken]
+        counts = [counts for _, _, counts in taken]
         threshold, missing = 0.5, None
         with guarded(f"the baseline {self.stream.baseline}"):
             make = partial(make_baseline, self.key, self.stream)
@@ -132,22 +134,22 @@ class Refitting:
                 scores = batch.Baseline(estimator, self.stream.kind, version).score(frame)
                 flagged = Aim(alert_budget=self.stream.alert_rate)
                 threshold = flagged.threshold(np.array(labels), np.array(scores))
-                missing = missed_risk(make, frame, labels, novelty=self.stream.training.novelty)
+                missing = missed_risk(make, frame, labels, counts, novelty=self.stream.training.novelty)
             else:
                 scores = baseline_scores(make, frame, labels, self.stream.kind, len(self._classes))
-        known = expected(self.stream, frame, labels, scores, missing)
+        known = expected(self.stream, frame, labels, scores, counts, missing)
         return Chosen(version, hashlib.sha256(artifact).hexdigest(), threshold, artifact=artifact, expected=known)
 
-    def _keep(self, event_id: str, row: Row, label: int) -> None:
-        self._rows[event_id] = (row, label)
+    def _keep(self, event_id: str, row: Row, label: int, *, counts: bool) -> None:
+        self._rows[event_id] = (row, label, counts)
         if len(self._rows) > self.stream.training.rows:
             self._rows.popitem(last=False)
 
-    def _newest(self, rows: int) -> list[tuple[Row, int]]:
+    def _newest(self, rows: int) -> list[tuple[Row, int, bool]]:
         return list(self._rows.values())[-rows:]
 
-    def _all_classes(self, taken: Sequence[tuple[Row, int]]) -> bool:
-        return self.stream.kind == "anomaly" or len({label for _, label in taken}) == len(self._classes)
+    def _all_classes(self, taken: Sequence[tuple[Row, int, bool]]) -> bool:
+        return self.stream.kind == "anomaly" or len({label for _, label, _ in taken}) == len(self._classes)
 
     def _window(self, extractor: FeatureExtractor) -> int:
         """How many of the newest records to fit on, as the newest COLLECT of them say."""
@@ -155,7 +157,7 @@ class Refitting:
         if self.stream.kind == "anomaly":
             return self._rare_window(extractor, kept)
         judged = self._newest(COLLECT)
-        frame, truth = extractor.frame([row for row, _ in judged]), np.array([label for _, label in judged])
+        frame, truth = extractor.frame([row for row, _, _ in judged]), np.array([label for _, label, _ in judged])
 
         def losses(rows: int) -> Array | None:
             taken = self._newest(rows)[:-COLLECT]
@@ -169,15 +171,15 @@ class Refitting:
     def _rare_window(self, extractor: FeatureExtractor, kept: int) -> int:
         """The same where positives are rare, as the newest of them that would be missed say; a detector has all."""
         rows = self._newest(kept)
-        places = [at for at, (_, label) in enumerate(rows) if label == 1][-POSITIVES // 2 :]
+        places = [at for at, (_, label, _) in enumerate(rows) if label == 1][-POSITIVES // 2 :]
         if not places or hasattr(make_baseline(self.key, self.stream), "score_samples"):
             return kept
         judged = rows[places[0] :]
-        frame, positive = extractor.frame([row for row, _ in judged]), [label == 1 for _, label in judged]
+        frame, positive = extractor.frame([row for row, _, _ in judged]), [label == 1 for _, label, _ in judged]
 
         def losses(window: int) -> Array | None:
             taken = rows[kept - window : places[0]]
-            if len({label for _, label in taken}) < 2:
+            if len({label for _, label, _ in taken}) < 2:
                 return None
             fitted = self._fitted(extractor, taken)
             return np.array(missed(fitted.predict_proba(frame)[:, 1].tolist(), positive))
@@ -185,11 +187,11 @@ class Refitting:
         shorter = (window for window in RARE_WINDOWS if window < kept)
         return next((window for window, _ in ranked((kept, *shorter), losses)), kept)
 
-    def _fitted(self, extractor: FeatureExtractor, taken: Sequence[tuple[Row, int]]) -> Any:
+    def _fitted(self, extractor: FeatureExtractor, taken: Sequence[tuple[Row, int, bool]]) -> Any:
         estimator = make_baseline(self.key, self.stream)
         with guarded(f"the baseline {self.stream.baseline}"):
-            labels = [label for _, label in taken]
-            frame, novelty = extractor.frame([row for row, _ in taken]), self.stream.training.novelty
+            labels = [label for _, label, _ in taken]
+            frame, novelty = extractor.frame([row for row, _, _ in taken]), self.stream.training.novelty
             batch.fit(estimator, frame, labels, self.stream.kind, len(self._classes), novelty=novelty)
         return estimator
 

@@ -3,10 +3,12 @@
 The baseline: fitted on what lies before each block of the newest rows, as it is in use it has learned from all of them
 (Dawid 1984, "prequential"). The online model: tested on each row before it learned from it, on the newer half, as it
 had learned next to nothing before.
+
+Where some rows are likelier to be labelled than others, those that are drawn judge: ``counts`` says which rows do.
 """
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import compress, pairwise
 from typing import Any
 
 import numpy as np
@@ -25,9 +27,15 @@ SHARE = 5
 """One in so many rows, the newest, is a block; as many blocks as LEAST_JUDGED rows take."""
 
 
-def online_risk(scores: Sequence[Score], labels: Sequence[int]) -> float | None:
+def online_risk(scores: Sequence[Score], labels: Sequence[int], counts: Sequence[bool]) -> float | None:
     """As ``upper``, on the newer half of the rows."""
-    return upper(scores[len(scores) // 2 :], labels[len(labels) // 2 :])
+    return upper(*_newest(len(labels) - len(labels) // 2, counts, scores, labels))
+
+
+def online_missed(scores: Sequence[Score], labels: Sequence[int], counts: Sequence[bool]) -> float | None:
+    """As ``upper_missed``, on the newer half of the rows."""
+    newer = _newest(len(labels) - len(labels) // 2, counts, scores, labels)
+    return upper_missed(np.array(newer[0], dtype=float), newer[1])
 
 
 def baseline_scores(
@@ -53,16 +61,19 @@ def baseline_scores(
     return scores
 
 
-def missed_risk(make: Callable[[], Any], frame: Any, labels: Sequence[int], *, novelty: bool) -> float | None:
+def missed_risk(
+    make: Callable[[], Any], frame: Any, labels: Sequence[int], counts: Sequence[bool], *, novelty: bool
+) -> float | None:
     """The upper end of the interval of the share of positives that a detector misses, as ``baseline_scores`` judges it.
 
     None with fewer than LEAST_POSITIVES among the rows that judge.
     """
-    judged = labels[len(labels) - max(LEAST_JUDGED, len(labels) // SHARE) :]
+    (judged,) = _newest(max(LEAST_JUDGED, len(labels) // SHARE), counts, labels)
     if sum(label == 1 for label in judged) < LEAST_POSITIVES:
         return None
     scores = baseline_scores(make, frame, labels, "anomaly", 2, novelty=novelty)
-    return upper_missed(np.asarray(scores, dtype=float), labels[len(labels) - len(scores) :])
+    told, judged = _newest(len(scores), counts, scores, labels)
+    return upper_missed(np.asarray(told, dtype=float), judged)
 
 
 def upper_missed(scores: np.ndarray, labels: Sequence[int]) -> float | None:
@@ -80,17 +91,33 @@ def upper(scores: Sequence[Score], labels: Sequence[int]) -> float | None:
     return risk((answers != np.asarray(labels)).astype(float)).high
 
 
+def _newest(rows: int, counts: Sequence[bool], *columns: Sequence[Any]) -> list[list[Any]]:
+    """Of the newest so many rows those that count, of each column; a column may have the newest rows only."""
+    return [list(compress(of[max(0, len(of) - rows) :], counts[max(0, len(counts) - rows) :])) for of in columns]
+
+
 def expected(
-    stream: Stream, frame: Any, labels: Sequence[int], scores: Sequence[Score], missing: float | None = None
+    stream: Stream,
+    frame: Any,
+    labels: Sequence[int],
+    scores: Sequence[Score],
+    counts: Sequence[bool],
+    missing: float | None = None,
 ) -> Expected:
     """What a baseline does where nothing changes; ``scores`` are of the newest rows, as many as there are.
 
     Rows of an anomaly detector have -1 for the label that they lack, and its risk is ``missing``.
     """
+    if not any(counts):
+        return Expected()
+    scores, judged = _newest(len(scores), counts, scores, labels)
+    labels = list(compress(labels, counts))
+    if len(frame):  # where all scores are given there are no columns, and so no rows of them
+        frame = frame[np.array(counts)]
     likeliest = np.array([max(score) if isinstance(score, list) else score for score in scores], dtype=float)
     counts = np.bincount([label for label in labels if label >= 0], minlength=len(stream.classes)).tolist()
     return Expected(
-        upper(scores, labels[len(labels) - len(scores) :]) if stream.kind != "anomaly" else missing,
+        upper(scores, judged) if stream.kind != "anomaly" else missing,
         watched(reference(stream.features.logged, frame, likeliest)),
         dict(zip(stream.classes, counts, strict=True)) if any(counts) else {},
     )

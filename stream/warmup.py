@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import compress
 from typing import Any
 
 import msgspec
@@ -23,7 +24,7 @@ from stream.models import Models
 from stream.online import OnlineModel
 from stream.records import Score
 from stream.reference import Expected
-from stream.validation import baseline_scores, expected, missed_risk, online_risk, upper_missed
+from stream.validation import baseline_scores, expected, missed_risk, online_missed, online_risk, upper_missed
 
 
 class WarmUp(Struct):
@@ -52,20 +53,22 @@ class WarmUp(Struct):
 def warm_up(
     key: str,
     stream: Stream,
-    rows: Sequence[tuple[dict[str, Any], str | None]],
+    rows: Sequence[tuple[dict[str, Any], str | RecordError | None]],
     times: Sequence[tuple[float, float]] = (),
+    fair: Sequence[bool] = (),
 ) -> WarmUp:
     """Fit the baseline and pre-train the online model on (fields, label) rows, in order.
 
-    ``times``: when each row's event was, and when its label came; what is derived of them is needed for. ``key`` is
-    where the stream's settings stand, for errors. Without rows the online model starts from nothing, and
-    there is no baseline. Raises SettingError for a model or class that does not fit, TrainingError for rows that
-    cannot be trained on.
+    ``times``: when each row's event was, and when its label came; what is derived of them is needed for. ``fair``:
+    which rows' labels are in the sample that is judged by (stream.sample), all where it is empty. ``key`` is where the
+    stream's settings stand, for errors. Without rows the online model starts from nothing, and there is no baseline.
+    Raises SettingError for a model or class that does not fit, TrainingError for rows that cannot be trained on.
     """
-    stream = name_classes(key, stream, [label for _, label in rows if label is not None])
+    stream = name_classes(key, stream, [label for _, label in rows if isinstance(label, str)])
     extractor = FeatureExtractor(stream.features)
     taken, unused = _usable(stream, extractor, rows)
     usable, labels = [row for _, row, _ in taken], [label for _, _, label in taken]
+    counts = [fair[at] and label >= 0 for at, _, label in taken] if fair else [True] * len(taken)
     derived = Derived(stream.features)
     if derived:
         derive(derived, taken, times)
@@ -85,10 +88,9 @@ def warm_up(
         with guarded(f"the online model {stream.online}"):
             alerts[0].extend(_pretrain(learner, inputs, labels))
         if stream.kind == "anomaly":
-            half = len(labels) // 2
-            risk = upper_missed(np.array(alerts[0][half:], dtype=float), labels[half:])
+            risk = online_missed(alerts[0], labels, counts)
         else:
-            risk = online_risk(alerts[0], labels)
+            risk = online_risk(alerts[0], labels, counts)
         name = f"{stream.online}-{digest([stream.features.columns, usable, labels])[:12]}"
     frozen, artifact = _baseline(key, stream, extractor, usable, labels, many)
     if isinstance(frozen, Baseline):
@@ -103,7 +105,7 @@ def warm_up(
         models.thresholds = (_threshold(stream, alerts[0]), _threshold(stream, alerts[1]))
     if frozen is not None and usable:
         scores = alerts[1] if stream.kind == "anomaly" else _given(frozen, fields)
-        models.expected = _expected(key, stream, extractor.frame(usable), labels, list(scores))
+        models.expected = _expected(key, stream, extractor.frame(usable), labels, list(scores), counts)
     return WarmUp(stream, models, taken, unused)
 
 
@@ -120,7 +122,7 @@ def derive(derived: Derived, rows: Iterable[tuple[int, Row, int]], times: Sequen
 
 
 def _usable(
-    stream: Stream, extractor: FeatureExtractor, rows: Sequence[tuple[dict[str, Any], str | None]]
+    stream: Stream, extractor: FeatureExtractor, rows: Sequence[tuple[dict[str, Any], str | RecordError | None]]
 ) -> tuple[list[tuple[int, Row, int]], dict[str, int]]:
     """The rows that can be trained on, as WarmUp has them, and how many cannot, by the reason."""
     known = {name: index for index, name in enumerate(stream.classes)}
@@ -133,6 +135,9 @@ def _usable(
         except RecordError as error:
             _count(unused, str(error))
             continue
+        if isinstance(label, RecordError):
+            _count(unused, str(label))
+            continue
         if stream.kind == "anomaly" and label is None:
             # Nothing learns from the labels of an anomaly stream: rows without one serve as well.
             taken.append((at, row, -1))
@@ -144,21 +149,24 @@ def _usable(
     return taken, unused
 
 
-def _expected(key: str, stream: Stream, frame: Any, labels: list[int], scores: list[Score]) -> Expected:
+def _expected(
+    key: str, stream: Stream, frame: Any, labels: list[int], scores: list[Score], counts: list[bool]
+) -> Expected:
     """What is expected of the baseline; ``scores`` are those that rows bring along, or an anomaly detector's."""
     with guarded(f"the baseline {stream.baseline}"):
         make = partial(make_baseline, key, stream)
         given, missing = stream.baseline.startswith(GIVEN), None
         if stream.kind == "anomaly":
             if not given:
-                missing = missed_risk(make, frame, labels, novelty=stream.training.novelty)
+                missing = missed_risk(make, frame, labels, counts, novelty=stream.training.novelty)
             elif len(scores) == len(labels):
-                missing = upper_missed(np.array(scores, dtype=float), labels)
+                judged = list(compress(labels, counts))
+                missing = upper_missed(np.array(list(compress(scores, counts)), dtype=float), judged)
         elif not given:
             scores = [*baseline_scores(make, frame, labels, stream.kind, len(stream.classes))]
         elif len(scores) < len(labels):
             scores = []  # which rows they are of is not known
-        return expected(stream, frame, labels, scores, missing)
+        return expected(stream, frame, labels, scores, counts, missing)
 
 
 def _given(model: GivenScore | Baseline, rows: Sequence[dict[str, Any]]) -> Iterator[Score]:

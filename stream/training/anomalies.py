@@ -46,6 +46,7 @@ def train_anomalies(
     found = search(trials, recipes, budget, told)
     chosen = found.chosen
     judge = np.sort(made.judge)
+    judge = judge[data.judging(judge)]
     scores = _judged(trials, chosen, made, judge)
     lost = _missed(scores, data.labels[judge])
     estimator = trials.fit(chosen.candidate, np.arange(rows), chosen.iterations)
@@ -65,7 +66,7 @@ def train_anomalies(
         fitted=len(trials.learns_from(chosen.candidate, np.arange(rows))),
         first=None if times is None else float(times[0]),
         last=None if times is None else float(times[-1]),
-        classes={name: int((data.labels == index).sum()) for index, name in enumerate(order.classes)},
+        classes={name: int((data.sample[1] == index).sum()) for index, name in enumerate(order.classes)},
         left_out=dict(left_out),
         aim=order.aim,
         threshold=order.aim.threshold(data.labels[judge], scores),
@@ -87,7 +88,7 @@ def train_anomalies(
         stopping_curve=chosen.curve,
         elimination_curve=[],
         kept=columns(estimator, data.features),
-        reference=reference(data.features, data.frame, scores),
+        reference=reference(data.features, data.sample[0], scores),
         fingerprint=fingerprint(data, order.classes),
         packages=dict(packages),
         seed=order.seed,

@@ -96,7 +96,8 @@ class Card(Struct, frozen=True, kw_only=True):
     ``flagged``: the share of the judged rows that were called positive, where the aim is a budget of alerts.
     On a stream of anomalies the risk is of the judged positives alone, its ``rows``: the share of them that
     ``stream.missed`` counts as missed. There is no calibration, and ``chosen_by`` says what candidates were chosen by.
-    ``judged``: how many rows judged.
+    ``judged``: how many rows judged. Where not all rows may (stream.sample), ``classes`` and ``reference`` are of those
+    that may.
     ``against_plain``: mean and 95% interval of the plain candidate's losses less the chosen one's, on the judged rows.
     """
 

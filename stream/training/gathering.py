@@ -53,7 +53,7 @@ class Gathering:
         known = {name: index for index, name in enumerate(stream.classes)}
         self._known = known | {written: known[meant] for written, meant in stream.labels.values.items()}
         self._unlabelled = -1 if stream.kind == "anomaly" else None
-        self._rows: OrderedDict[str, tuple[float, Row, int]] = OrderedDict()
+        self._rows: OrderedDict[str, tuple[float, Row, int, bool]] = OrderedDict()
 
     def feed(self, records: Sequence[Labelled]) -> None:
         """Take records of the training log, in its order."""
@@ -65,10 +65,13 @@ class Gathering:
             elif record.hashed != self.stream.features.hashed:
                 self.leave_out(KEPT_OTHERWISE)
             else:
-                self.add(record.event_id, record.time, record.features, record.label)
+                self.add(record.event_id, record.time, record.features, record.label, counts=record.sampled)
 
-    def add(self, event_id: str, time: float, fields: dict[str, Any], label: str | None) -> None:
-        """Take an event's fields with its derived columns, or its features as logged; of anomalies a label may lack."""
+    def add(self, event_id: str, time: float, fields: dict[str, Any], label: str | None, *, counts: bool) -> None:
+        """Take an event's fields with its derived columns, or its features as logged; of anomalies a label may lack.
+
+        ``counts``: whether it is in the sample that is judged by.
+        """
         if not abs(time) < LATEST:
             self.leave_out("its time is beyond the year 9999: is fields.time_unit right?")
             return
@@ -87,7 +90,7 @@ class Gathering:
             except RecordError as error:
                 self.leave_out(str(error))
                 return
-            self._rows[event_id] = (time, row, index)
+            self._rows[event_id] = (time, row, index, counts)
             if len(self._rows) > self.span.rows:
                 self._rows.popitem(last=False)
 
@@ -106,13 +109,13 @@ class Gathering:
         if len(taken) < LEAST:
             of = "rows" if self.stream.kind == "anomaly" else "labelled rows"
             raise TrainingError(f"{len(taken)} {of} are too few to train on: {LEAST} at least{self._why()}")
-        missing = sorted(set(range(len(self.stream.classes))) - {index for _, _, index in taken})
+        missing = sorted(set(range(len(self.stream.classes))) - {index for _, _, index, _ in taken})
         if missing and self.stream.kind != "anomaly":
             raise TrainingError(f"no row is {self.stream.classes[missing[0]]!r}{self._why()}")
-        frame = self._extractor.frame([row for _, row, _ in taken])
-        labels = np.array([index for _, _, index in taken])
-        times = np.array([time for time, _, _ in taken])
-        return Data(frame, labels, len(self.stream.classes), self.stream.features.logged), times
+        times, rows, classes, judging = zip(*taken, strict=True)
+        labels, counts = np.array(classes), None if all(judging) else np.array(judging)
+        frame = self._extractor.frame(rows)
+        return Data(frame, labels, len(self.stream.classes), self.stream.features.logged, counts), np.array(times)
 
     def _why(self) -> str:
         """What has become of the rows that are not there."""
@@ -125,4 +128,4 @@ class Gathering:
         known = self._rows.get(record.event_id)
         index = self._known.get(record.label)
         if known is not None and index is not None:
-            self._rows[record.event_id] = (known[0], known[1], index)
+            self._rows[record.event_id] = (known[0], known[1], index, known[3])

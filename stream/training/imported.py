@@ -47,6 +47,11 @@ def judge_imported(
     Where the aim has a threshold, the older half of the rows sets it and the newer half judges. Raises StateError for a
     file that is not trusted, TrainingError for an estimator that cannot score these rows, or of other classes.
     """
+    judging = data.judging(np.arange(len(data.labels)))
+    if not judging.all():
+        # Nothing is fitted: rows that may not judge are of no use.
+        times = None if times is None else times[judging]
+        data = Data(data.frame[judging], data.labels[judging], data.classes, data.features)
     with guarded("the baseline's file"):
         estimator = load(artifact, order.kind, "").estimator
     known = [str(name) for name in getattr(estimator, "classes_", [])]

@@ -56,6 +56,7 @@ def judge(trials: Trials, looks: Looks, plain: Trial, aim: Aim) -> Judged:
     candidate = ways[0][0].of(chosen.candidate)
     last = trials.fit(candidate, np.arange(rows), chosen.iterations)
     estimator, scores = last, before
+    counts = data.judging(trials.plan.judge)
     used = blocks[-1].used or not hasattr(last, "predict_proba")
     if used:
         said = Said(data.classes)
@@ -67,6 +68,9 @@ def judge(trials: Trials, looks: Looks, plain: Trial, aim: Aim) -> Judged:
                 "lack a class, or it answers them the wrong way round; take more rows"
             )
         estimator, scores = moved(newer, last), moved(newer, said).predict_proba(made)
+    truth, before, after, answered, theirs, scores = (
+        each[counts] for each in (truth, before, after, answered, theirs, scores)
+    )
     return Judged(
         estimator,
         len(newest(candidate, looks.rows, 1.0)),

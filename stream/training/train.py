@@ -103,7 +103,7 @@ def train(
         fitted=judged.fitted,
         first=None if times is None else float(times[0]),
         last=None if times is None else float(times[-1]),
-        classes={name: int((data.labels == index).sum()) for index, name in enumerate(order.classes)},
+        classes={name: int((data.sample[1] == index).sum()) for index, name in enumerate(order.classes)},
         left_out=dict(left_out),
         aim=order.aim,
         threshold=judged.threshold,
@@ -125,12 +125,12 @@ def train(
         stopping_curve=chosen.curve,
         elimination_curve=_elimination(data, fit, order.seed),
         kept=judged.kept,
-        reference=reference(data.features, data.frame, judged.scores),
+        reference=reference(data.features, data.sample[0], judged.scores),
         fingerprint=fingerprint(data, order.classes),
         packages=dict(packages),
         seed=order.seed,
         seconds=budget.spent(),
-        judged=len(made.judge),
+        judged=measured.rows,
     )
     return Trained(baseline, artifact, card)
 

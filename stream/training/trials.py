@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline
 
 from stream.config import Features
 from stream.detectors import DETECTORS
+from stream.errors import TrainingError
 from stream.training.aims import Aim
 from stream.training.calibration import brier, sigmoid
 from stream.training.estimators import MOST_TREES, learner, numbers
@@ -41,13 +42,30 @@ LEAST_ROWS = 20
 class Data(Struct, frozen=True):
     """What is trained on: rows oldest first, the index of each one's class, and what the columns are.
 
-    Where the stream is one of anomalies, rows may lack a label: -1.
+    Where the stream is one of anomalies, rows may lack a label: -1. ``counts``: which rows are in the sample that is
+    judged by, where not all are (stream.sample): all of them fit.
     """
 
     frame: pd.DataFrame
     labels: Array
     classes: int
     features: Features
+    counts: Array | None = None
+
+    def judging(self, at: Array) -> Array:
+        """Of the rows at these places, which count; raises TrainingError where none does."""
+        judging = np.ones(len(at), dtype=bool) if self.counts is None else self.counts[at]
+        if not judging.any():
+            raise TrainingError(
+                f"none of the {len(at)} rows that are to judge is in the sample that may: where labels were chosen, "
+                "few are (labels.least_inspection_probability, labels.request_share); take more rows"
+            )
+        return judging
+
+    @property
+    def sample(self) -> tuple[pd.DataFrame, Array]:
+        """The rows that count and their labels: what the stream's own are held against."""
+        return (self.frame, self.labels) if self.counts is None else (self.frame[self.counts], self.labels[self.counts])
 
 
 class Trial(Struct):

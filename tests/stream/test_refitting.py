@@ -44,7 +44,7 @@ def life(count: int, start: int = 500, delay: int = 0):
 def chain(policy: str, stream: Stream = STREAM) -> Chain:
     made = warm_up("streams.s", stream, [(fields, label) for _, fields, label in rows(stream.warm_up)])
     refitting = Refitting("s", made.stream, policy, FIRST)
-    refitting.begin((f"e{i}", fields, "ab".index(label)) for i, fields, label in rows(stream.warm_up))
+    refitting.begin((f"e{i}", fields, "ab".index(label), True) for i, fields, label in rows(stream.warm_up))
     scoring = ScoringTask("s", made.stream, made.models)
     return Chain(scoring, MonitoringTask("s", made.stream), Scoreboard(made.stream, 500, 0), refitting)
 
@@ -189,7 +189,7 @@ def test_a_detector_is_fitted_anew_on_all_that_is_kept_or_on_what_is_not_positiv
     refitting = Refitting("s", stream, "periodic:500", FIRST)
     chance = np.random.default_rng(1)
     odd = [90.0 if n % 5 == 0 else float(chance.normal()) for n in range(1_000)]
-    refitting.begin((f"e{n}", {"x": x}, int(x > 50)) for n, x in enumerate(odd))
+    refitting.begin((f"e{n}", {"x": x}, int(x > 50), True) for n, x in enumerate(odd))
     made = refitting.fit()
     baseline = load(made.artifact, "anomaly", made.version)
     scores = np.array(baseline.score(pd.DataFrame({"x": odd})))
@@ -205,5 +205,5 @@ def test_a_detector_can_be_fitted_anew_where_no_label_is_positive():
         baseline="isolation-forest", serving="online",
     )  # fmt: skip
     refitting = Refitting("s", stream, "periodic:500", FIRST)
-    refitting.begin((f"e{n}", {"x": float(n % 17)}, 0) for n in range(600))
+    refitting.begin((f"e{n}", {"x": float(n % 17)}, 0, True) for n in range(600))
     assert refitting.fit() is not None

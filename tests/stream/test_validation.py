@@ -54,13 +54,25 @@ def test_rows_that_lack_a_class_before_a_block_give_none():
     assert baseline_risk(LogisticRegression, frame, [0] * 600 + [1] * 400, "binary", 2) is None
 
 
+ALL = [True] * 2_000
+
+
 def test_the_newer_half_judges_an_online_model():
     labels = [1] * 2_000
     scores = [0.1] * 1_000 + [0.9] * 990 + [0.1] * 10
-    assert online_risk(scores, labels) == pytest.approx(risk(np.array([1.0] * 10 + [0.0] * 990)).high)
-    assert online_risk(scores[:998], labels[:998]) is None
+    assert online_risk(scores, labels, ALL) == pytest.approx(risk(np.array([1.0] * 10 + [0.0] * 990)).high)
+    assert online_risk(scores[:998], labels[:998], ALL[:998]) is None
     many = [[0.2, 0.5, 0.3]] * 2_000
-    assert online_risk(many, labels) == risk(np.zeros(1_000)).high
+    assert online_risk(many, labels, ALL) == risk(np.zeros(1_000)).high
+
+
+def test_rows_that_do_not_count_judge_no_online_model():
+    labels, counts = [1] * 2_000, [True, False] * 1_000
+    scores = [0.1] * 1_000 + [0.9, 0.1] * 500
+    assert online_risk(scores, labels, counts) == risk(np.zeros(500)).high
+    assert online_risk(scores, labels, [False] * 1_002 + [True] * 998) == risk(np.array([0.0, 1.0] * 499)).high
+    assert online_risk(scores, labels, [True] * 1_501 + [False] * 499) == risk(np.array([0.0, 1.0] * 250 + [0.0])).high
+    assert online_risk(scores, labels, [True] * 1_499 + [False] * 501) is None
 
 
 def forest():
@@ -74,12 +86,12 @@ def test_a_detector_is_judged_by_the_positives_that_it_misses_among_rows_it_has_
     fitted = forest().fit(before[data.labels[:4_000] != 1] if novelty else before)
     lost = missed((-fitted.score_samples(data.frame.iloc[4_000:])).tolist(), [label == 1 for label in labels[4_000:]])
     assert len(lost) > LEAST_POSITIVES
-    assert missed_risk(forest, data.frame, labels, novelty=novelty) == risk(np.array(lost)).high
+    assert missed_risk(forest, data.frame, labels, [True] * 5_000, novelty=novelty) == risk(np.array(lost)).high
 
 
 def test_a_detector_with_too_few_judged_positives_is_not_fitted_for_that_and_has_no_risk():
     data = anomalies(5_000, share=0.05)
-    assert missed_risk(lambda: None, data.frame, data.labels.tolist(), novelty=False) is None
+    assert missed_risk(lambda: None, data.frame, data.labels.tolist(), [True] * 5_000, novelty=False) is None
 
 
 @pytest.mark.parametrize(("positives", "known"), [(LEAST_POSITIVES - 1, False), (LEAST_POSITIVES, True)])
