@@ -38,7 +38,7 @@ def _label(stream: Stream) -> dict[str, Any]:
     needed = [stream.fields.label]
     if stream.fields.inspection_probability:
         least = stream.labels.least_inspection_probability
-        kinds[stream.fields.inspection_probability] = {"type": ["number", "string"], "minimum": least, "maximum": 1}
+        kinds[stream.fields.inspection_probability] = {"type": "number", "minimum": least, "maximum": 1}
         needed.append(stream.fields.inspection_probability)
     return _record("label", stream, kinds, *needed)
 

@@ -38,7 +38,7 @@ from stream.records import (
 from stream.skips import Skips
 from stream.snapshot import Snapshot
 
-SCHEMA = 7
+SCHEMA = 8
 
 
 class MonitorCounts(Struct, gc=False):

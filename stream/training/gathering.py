@@ -67,7 +67,9 @@ class Gathering:
             else:
                 self.add(record.event_id, record.time, record.features, record.label, counts=record.sampled)
 
-    def add(self, event_id: str, time: float, fields: dict[str, Any], label: str | None, *, counts: bool) -> None:
+    def add(
+        self, event_id: str, time: float, fields: dict[str, Any], label: str | None, *, counts: bool = True
+    ) -> None:
         """Take an event's fields with its derived columns, or its features as logged; of anomalies a label may lack.
 
         ``counts``: whether it is in the sample that is judged by.

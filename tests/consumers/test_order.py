@@ -212,6 +212,28 @@ def test_a_labels_time_past_belief_is_marked_and_moves_neither_another_label_nor
     assert [record.event_id for record in records if isinstance(record, Label) and record.ahead] == ["a"]
 
 
+@pytest.mark.parametrize(
+    ("delay", "came"), [(Delay(), None), (Delay(events=1), None), (Delay(seconds=0.5), None), (Delay(), 9.0)]
+)
+def test_labels_bring_their_probability_along_and_without_one_are_none_and_the_field_is_named(delay, came) -> None:
+    rows = []
+    for at, stated in enumerate([1, "0.5", 0.01, None, 0.25]):
+        fields = {"event_id": f"e{at}", "time": float(at), "label": "1", "p": stated, "came": came}
+        rows.append((fields, json.dumps(fields).encode()))
+    rows.append(row("bare", 6.0, None))
+    fields = Fields(label_time="came" if came else "", inspection_probability="p")
+    reader = RecordDecoder(fields, received=NOW, max_ahead=3600.0, least=0.1)
+    records = list(SideBySide(lambda: iter(rows), reader, delay, 0.0, Position(0, 0)).inputs())
+    assert [(r.event_id, r.probability) for r in records if isinstance(r, Label)] == [
+        ("e0", 1.0),
+        ("e1", 0.5),
+        ("e4", 0.25),
+    ]
+    dead = [r for r in records if isinstance(r, Undecodable)]
+    assert [(r.source, r.field, r.offset) for r in dead] == [("labels", "p", 2), ("labels", "p", 3)]
+    assert "is 0.01, and labels.least_inspection_probability is 0.1" in dead[0].reason
+
+
 def test_rows_that_the_warm_up_used_up_give_neither_event_nor_label() -> None:
     rows = [told("a", 1.0, 9.0), told("b", 2.0, 3.0), told("c", 4.0, 4.5)]
     assert brief(timed(rows, Position(1, 1), first=1).inputs()) == "b b:1@3 c c:1@4.5 |4.5".split()

@@ -296,6 +296,15 @@ def test_labels_of_a_file_of_their_own_are_merged_by_time_without_those_of_skipp
     assert counts == Counts(events=4, labels=4)
 
 
+def test_a_label_goes_out_with_its_probability_and_the_event_does_not_tell_it():
+    rows = [{"event_id": "a", "time": 1, "body": "x", "label": "ham", "p": 0.5}]
+    stream = {"fields": {"inspection_probability": "p"}, "labels": {"least_inspection_probability": 0.2}}
+    sink, counts = sent(jsonl("a.jsonl", rows), stream)
+    assert sink.of("s.events") == [{"event_id": "a", "time": 1, "body": "x"}]
+    assert sink.of("s.labels") == [{"event_id": "a", "time": 1.0, "label": "ham", "p": 0.5}]
+    assert counts == Counts(events=1, labels=1)
+
+
 def test_a_label_goes_out_at_its_own_time_and_the_event_does_not_tell_when_it_came():
     rows = [
         {"event_id": "a", "time": 1_000, "label": "ham", "came": 3_500},

@@ -25,6 +25,7 @@ from consumers.sources import Source, open_source, simulated
 from stream.config import Duration, Features, Fields, Labels, Stream, Worker
 from stream.errors import SourceError, StateError, TrainingError
 from stream.records import Labelled, Prediction
+from stream.sample import Sample
 from stream.scoring import ScoringTask
 
 ROOT = Path(__file__).parents[2]
@@ -215,6 +216,42 @@ def test_a_replay_by_the_labels_times_that_was_killed_gives_the_same_results(tmp
     for name in ("predictions.jsonl", "dead-letters.jsonl"):
         assert (tmp_path / "whole" / name).stat().st_size
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def stated(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One label in four states that it is certain, one that it is too rare, the others the least that there is."""
+    probabilities = [1.0, 0.01, 0.2, 0.2]
+    return [{**each, "p": probabilities[at % 4]} for at, each in enumerate(table)]
+
+
+INSPECTED = msgspec.structs.replace(
+    MINI,
+    fields=Fields(inspection_probability="p"),
+    labels=Labels(least_inspection_probability=0.2),
+)
+
+
+def test_of_labels_that_state_their_probability_a_fair_draw_is_judged_by_and_bad_ones_are_dead(tmp_path, monkeypatch):
+    table, records = stated(rows()), labelled(monkeypatch)
+    sample = Sample(INSPECTED)
+    results, _ = done(source(table), tmp_path / "beside", stream=INSPECTED)
+    found = {record.event_id: record.sampled for record in records}
+    assert len(found) == (N - 80) * 3 // 4
+    assert all(found[f"e{at}"] for at in range(80, N) if at % 4 in (2, 3))
+    assert {at: found[f"e{at}"] for at in range(80, N, 4)} == {
+        at: sample.takes(f"e{at}", 1.0) for at in range(80, N, 4)
+    }
+    assert 0 < sum(found[f"e{at}"] for at in range(80, N, 4)) < 40
+    assert results.unused == {
+        "field 'p': is 0.01, and labels.least_inspection_probability is 0.2: inspect no event more rarely, or lower "
+        "that setting": 20
+    }
+    assert results.totals.scoring.inputs.labels_dead == (N - 80) // 4
+    events = [{name: value for name, value in each.items() if name not in ("label", "p")} for each in table]
+    own = [{name: each[name] for name in ("event_id", "time", "label", "p")} for each in table]
+    records.clear()
+    done(source(events), tmp_path / "apart", stream=INSPECTED, labels=source(own))
+    assert {record.event_id: record.sampled for record in records} == found
 
 
 def test_the_time_of_a_label_is_no_feature_of_a_file_without_settings(tmp_path):

@@ -65,3 +65,25 @@ def test_the_score_that_each_event_brings_along_is_in_the_schema():
     check = jsonschema.Draft202012Validator(schemas(STREAM)["event"]).is_valid
     assert check({"id": "a", "score": 0.5})
     assert not check({"id": "a", "score": 1.5})
+
+
+INSPECTED = msgspec.structs.replace(
+    STREAM,
+    fields=Fields(event_id="id", label="fraud", inspection_probability="p"),
+    labels=Labels(values={"1": "yes"}, least_inspection_probability=0.1),
+)
+
+
+@given(st.dictionaries(st.sampled_from(["id", "time", "fraud", "p"]), value | st.floats(0, 1)))
+def test_a_label_that_states_its_probability_as_the_schema_says_can_be_read(record):
+    record.setdefault("id", "a")
+    if not jsonschema.Draft202012Validator(schemas(INSPECTED)["label"]).is_valid(record):
+        return
+    assert 0.1 <= RecordDecoder(INSPECTED.fields, 0.0, 0.0, least=0.1).probability(record) <= 1.0
+
+
+@pytest.mark.parametrize("bad", [None, 0, 0.05, 1.5, "often", True])
+def test_a_label_without_a_probability_or_with_none_does_not_keep_to_the_schema(bad):
+    made = {"id": "a", "fraud": "yes"} | ({} if bad is None else {"p": bad})
+    assert not jsonschema.Draft202012Validator(schemas(INSPECTED)["label"]).is_valid(made)
+    assert jsonschema.Draft202012Validator(schemas(INSPECTED)["label"]).is_valid({**made, "p": 0.1})

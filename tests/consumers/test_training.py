@@ -188,7 +188,7 @@ def test_a_warm_up_is_redacted_too_whoever_makes_it(tmp_path, stream, door):
         with closing(Store(None, b"k" * 32, ())) as store:
             run = Run(made, store, 2e9)
         models = run.models
-        assert [row for row, _ in run.refitting._rows.values()] == [r.features for r in logged(rows(200), stream)]
+        assert [row for row, *_ in run.refitting._rows.values()] == [r.features for r in logged(rows(200), stream)]
     columns = models.baseline.estimator[0]
     assert {*columns.feature_names_in_} == {"text", "size"} - {*stream.features.unlogged}
     readable = stream.features.keep == "text"

@@ -148,3 +148,21 @@ def test_a_monitor_goes_on_from_its_snapshot_bit_for_bit():
         world.live(10_000, 0.01, baseline=0.2)
     assert again.monitor.digest() == whole.monitor.digest()
     assert again.monitor.verdict == "baseline_rot"
+
+
+def test_labels_that_are_not_drawn_count_in_how_long_it_takes_to_see_a_rise():
+    world = World()
+    feed = world.monitor.feed
+
+    def thinned(batch):
+        drawn = [
+            record if at % 10 == 0 else msgspec.structs.replace(record, sampled=False)
+            for at, record in enumerate(batch)
+        ]
+        return feed(drawn)
+
+    world.monitor.feed = thinned
+    world.live(120_000, 0.05)
+    told = world.monitor.judging.sight
+    # One label in twenty is of a positive, and one in ten is drawn, the first 2,000 to hold positives against.
+    assert told.share == pytest.approx(0.005 * 5 / 6, rel=0.2)

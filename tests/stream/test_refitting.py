@@ -10,7 +10,7 @@ from stream.chain import Chain
 from stream.config import Features, Stream, Training
 from stream.errors import SettingError
 from stream.monitoring import MonitoringTask
-from stream.records import Event, Label
+from stream.records import Event, Label, Labelled
 from stream.refitting import COLLECT, PIECE, Refitting, check, period
 from stream.scoreboard import Scoreboard
 from stream.scoring import ScoringTask
@@ -207,3 +207,25 @@ def test_a_detector_can_be_fitted_anew_where_no_label_is_positive():
     refitting = Refitting("s", stream, "periodic:500", FIRST)
     refitting.begin((f"e{n}", {"x": float(n % 17)}, 0, True) for n in range(600))
     assert refitting.fit() is not None
+
+
+def test_what_is_expected_of_a_new_baseline_is_by_the_records_that_may_judge():
+    stream = Stream(
+        kind="anomaly", classes=["a", "b"], features=FEATURES, online="half-space-trees", alert_rate=0.1,
+        baseline="gaussian-mixture", serving="online", training=Training(rows=4_000, novelty=True),
+    )  # fmt: skip
+    refitting = Refitting("s", stream, "periodic:500", FIRST)
+    chance = np.random.default_rng(1)
+    records = []
+    for n in range(4_000):
+        positive, missed = n % 5 == 0, n % 10 == 0
+        x = 90.0 if positive and not missed else float(chance.normal())
+        row = {"x": x}
+        records.append(
+            Labelled(f"e{n}", n, n, "b" if positive else "a", n, row, 0.5, 0.5, 0.5, "a", "a", "a", "o", "v",
+                     sampled=not missed or n % 100 == 0)
+        )  # fmt: skip
+    refitting.hear(records)
+    made = refitting.fit()
+    assert made.expected.risk < 0.2  # of all labelled positives half are missed, of those that may judge one in eleven
+    assert made.expected.classes == {"a": 3_200, "b": 440}

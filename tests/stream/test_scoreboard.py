@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from stream.config import Features, Stream
+from stream.config import Features, Fields, Labels, Stream
 from stream.records import Labelled
 from stream.scoreboard import MOST_SEGMENTS, Scoreboard
 
@@ -96,3 +96,39 @@ def test_card_precision_is_among_the_figures_where_it_is_asked_for(by, a_day, co
     if counted:
         assert (found["card_precision"], found["card_days"]) == (1.0, 2)
         assert [part["served"]["card_days"] for part in made.segments()] == [1, 1]
+
+
+def test_card_precision_is_of_all_labels_where_they_state_how_probable_they_were_and_figures_of_those_drawn():
+    found = []
+    for fields, labels in (
+        (Fields(), Labels()),
+        (Fields(inspection_probability="p"), Labels(least_inspection_probability=0.1)),
+    ):
+        stream = Stream(
+            kind="anomaly",
+            classes=["ok", "bad"],
+            features=Features(categorical=["card"]),
+            alerts_by="card",
+            alerts_per_day=2,
+            fields=fields,
+            labels=labels,
+        )
+        made = Scoreboard(stream, 0, 10)
+        made.update(
+            [
+                Labelled(
+                    f"e{at}", float(at), at, "bad" if at < 2 else "ok", 1.0, {"card": f"c{at}"}, score, score, score,
+                    "bad", "bad", "bad", "o", "b", sampled=at > 1,
+                )
+                for at, score in enumerate((0.9, 0.8, 0.2, 0.1))
+            ]
+        )  # fmt: skip
+        figures = made.models()["baseline"]
+        found.append((figures["card_precision"], figures["alerted"], figures["found"]))
+    assert found == [(0.0, 2, 0), (1.0, 2, 0)]
+
+
+def test_records_that_are_none_of_the_sample_are_taken_by_a_board_alone():
+    made = Scoreboard(STREAM, 0, 10)
+    made.update([msgspec.structs.replace(record(3), sampled=False)])
+    assert made.segments() == []

@@ -5,7 +5,8 @@ import pytest
 
 from stream.baseline import Baseline
 from stream.config import Features, Labels, Stream, Training
-from stream.errors import SettingError, TrainingError
+from stream.errors import RecordError, SettingError, TrainingError
+from stream.reference import Expected
 from stream.warmup import name_classes, warm_up
 
 FEATURES = Features(text=["body"])
@@ -135,3 +136,37 @@ def test_a_warm_up_with_enough_positives_says_how_many_of_them_are_missed():
     rows = [({"a": 90.0 if i % 5 == 0 else float(i % 17)}, "odd" if i % 5 == 0 else "usual") for i in range(3_000)]
     assert warm_up("streams.s", settings, rows).models.expected.risk is not None
     assert warm_up("streams.s", settings, rows[:900]).models.expected.risk is None
+
+
+def given(positives: int) -> tuple[Stream, list[tuple[dict[str, float], str]], list[bool]]:
+    """Scores that are given; of the positives four in five are found and inspected for sure, the others one in ten."""
+    stream = Stream(kind="anomaly", classes=["ok", "bad"], online="field:s", baseline="field:s", alert_rate=0.05)
+    table, fair = [], []
+    for at in range(positives):
+        found = at % 5 < 4
+        table += [({"s": 0.1 + 0.5 * (n % 100) / 100}, "ok") for n in range(20)] + [
+            ({"s": 0.9 if found else 0.0}, "bad")
+        ]
+        fair += [True] * 20 + [at % 50 // 5 == 0 if found else True]
+    return stream, table, fair
+
+
+def test_what_is_expected_of_a_baseline_is_by_the_rows_that_may_judge():
+    stream, table, fair = given(2_000)
+    every, some = (warm_up("streams.s", stream, table, (), which).models.expected for which in ([], fair))
+    assert every.risk == pytest.approx(0.2, abs=0.03)
+    assert some.risk == pytest.approx(400 / (400 + 160), abs=0.05)
+    assert (every.classes["bad"], some.classes["bad"]) == (2_000, 560)
+    assert sum(some.inputs.scores.counts) == sum(fair) < sum(every.inputs.scores.counts)
+
+
+def test_a_warm_up_of_which_no_row_may_judge_says_nothing_of_its_baseline():
+    stream, table, _ = given(200)
+    made = warm_up("streams.s", stream, table, (), [False] * len(table))
+    assert made.models.expected == Expected()
+
+
+def test_a_label_that_cannot_be_used_is_counted_by_its_reason():
+    bad = [({"body": "x"}, RecordError("p", "is missing"))] * 2
+    made = warm_up("streams.s", Stream(features=FEATURES), rows(50) + bad)
+    assert (made.used, made.unused) == (50, {"field 'p': is missing": 2})

@@ -253,3 +253,15 @@ def test_every_detector_reads_words_behind_an_svd():
     assert {each.family for each in tried} == set(DETECTORS)
     for candidate in tried:
         assert trials.attempt(candidate) is not None, (candidate, trials.refused)
+
+
+def test_positives_that_may_not_judge_tell_nothing_of_how_many_are_missed():
+    data = anomalies(5_000, share=0.12)
+    judged = np.arange(5_000) >= 4_000
+    # Whose scores are usual is called positive, too, and may not judge: these would all be missed.
+    hidden = judged & (data.labels == 0) & (np.arange(5_000) % 5 == 0)
+    labels = np.where(hidden, 1, data.labels)
+    cards = [trained(Data(data.frame, labels, 2, data.features, counts), trials=1).card for counts in (None, ~hidden)]
+    assert cards[0].risk.mean > cards[1].risk.mean + 0.3
+    assert cards[1].risk.rows == (data.labels[4_000:] == 1).sum()
+    assert cards[1].judged == 1_000 - hidden.sum()

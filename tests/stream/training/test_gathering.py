@@ -102,3 +102,21 @@ def test_rows_are_handed_over():
     data, _ = made.data()
     assert not made._rows
     assert data.frame["x"].dtype == np.float64
+
+
+def test_rows_that_may_not_judge_are_trained_on_all_the_same_and_are_marked():
+    made = gathered(labelled(n, sampled=n % 4 == 0) for n in range(100))
+    made.feed([labelled(4, "yes", features=None, correction=True)])
+    data, _ = made.data()
+    assert len(data.labels) == 100
+    assert data.labels[4] == 1
+    assert data.counts.tolist() == [n % 4 == 0 for n in range(100)]
+    assert data.sample[0]["x"].tolist() == list(range(0, 100, 4))
+    assert gathered(labelled(n) for n in range(100)).data()[0].counts is None
+
+
+def test_where_no_row_may_judge_that_is_said_with_what_to_do():
+    data, _ = gathered(labelled(n, sampled=n < 50) for n in range(100)).data()
+    assert data.judging(np.arange(40, 60)).sum() == 10
+    with pytest.raises(TrainingError, match=r"none of the 50 rows that are to judge .* take more rows"):
+        data.judging(np.arange(50, 100))

@@ -17,6 +17,7 @@ from stream.training.calibration import moved, sigmoid
 from stream.training.card import Card
 from stream.training.diagnosis import leaks
 from stream.training.families import PLAIN, Candidate, candidates
+from stream.training.imported import judge_imported
 from stream.training.search import Budget
 from stream.training.splits import plan
 from stream.training.train import Order, train
@@ -262,3 +263,30 @@ def test_the_file_of_a_calibrated_baseline_holds_its_vocabulary_once():
 
 def schema(file):
     return ZipFile(BytesIO(file)).read("schema.json").decode()
+
+
+@pytest.mark.parametrize("scheme", ["split", "k-fold"])
+def test_rows_that_may_not_judge_are_learned_from_and_judge_nothing(scheme):
+    data, counts = linear(2_000, noise=0.0), np.arange(2_000) % 2 == 0
+    wrong = np.where(counts, data.labels, np.where(np.arange(2_000) >= 1_600, 1 - data.labels, data.labels))
+    card = trained(Data(data.frame, wrong, 2, data.features, counts), trials=1, scheme=scheme).card
+    assert card.judged == card.risk.rows == (200 if scheme == "split" else counts[plan(2_000, scheme).judge].sum())
+    assert card.risk.mean < (0.05 if scheme == "split" else 0.2)
+    assert card.rows == 2_000
+    assert sum(card.classes.values()) == card.reference.rows == 1_000
+
+
+def test_an_imported_baseline_is_judged_by_the_rows_that_may():
+    data, counts = linear(2_000, noise=0.0), np.arange(2_000) % 2 == 0
+    made = trained(data, trials=1)
+    wrong = np.where(counts, data.labels, 1 - data.labels)
+    card = judge_imported(
+        made.artifact,
+        Data(data.frame, wrong, 2, data.features, counts),
+        None,
+        Order("s", "binary", ["no", "yes"]),
+        {},
+        {},
+    ).card
+    assert card.risk.rows == 1_000
+    assert card.risk.mean < 0.05
