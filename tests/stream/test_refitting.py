@@ -212,12 +212,12 @@ def test_a_detector_can_be_fitted_anew_where_no_label_is_positive():
 def test_what_is_expected_of_a_new_baseline_is_by_the_records_that_may_judge():
     stream = Stream(
         kind="anomaly", classes=["a", "b"], features=FEATURES, online="half-space-trees", alert_rate=0.1,
-        baseline="gaussian-mixture", serving="online", training=Training(rows=4_000, novelty=True),
+        baseline="gaussian-mixture", serving="online", training=Training(rows=6_000, novelty=True),
     )  # fmt: skip
     refitting = Refitting("s", stream, "periodic:500", FIRST)
     chance = np.random.default_rng(1)
     records = []
-    for n in range(4_000):
+    for n in range(6_000):
         positive, missed = n % 5 == 0, n % 10 == 0
         x = 90.0 if positive and not missed else float(chance.normal())
         row = {"x": x}
@@ -228,4 +228,4 @@ def test_what_is_expected_of_a_new_baseline_is_by_the_records_that_may_judge():
     refitting.hear(records)
     made = refitting.fit()
     assert made.expected.risk < 0.2  # of all labelled positives half are missed, of those that may judge one in eleven
-    assert made.expected.classes == {"a": 3_200, "b": 440}
+    assert made.expected.classes == {"a": 4_800, "b": 660}
