@@ -67,9 +67,9 @@ def test_labels_that_state_how_probable_they_were_are_drawn_on_kafka_and_the_dra
             value = msgspec.json.encode({"event_id": key, "time": 1.0, **fields})
             producer.send(f"{stream_name}.{kind}", value, key=key.encode())
 
-        for key in stated:
+        for key, probability in stated.items():
             send("events", key, n=1.0)
-            send("labels", key, label="1", p=stated[key])
+            send("labels", key, label="1", p=probability)
         for key, fields in wrong.items():
             send("events", key, n=1.0)
             send("labels", key, label="1", **fields)
