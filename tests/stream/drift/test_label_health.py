@@ -67,8 +67,7 @@ def test_what_is_declared_is_said_with_figures():
     _, baseline, online = called(chance, 10_000)
     health = [each for _, each in watch(baseline, baseline, online, NONE)][-1]
     assert health.selected.sentence == (
-        "labels were chosen by what the baseline called, 0% of what it called 'ham' have one and 100% of the rest: "
-        "nothing is judged by such labels: label a random share, too (labels.request_share)"
+        "labels were chosen by what the baseline called, 0% of what it called 'ham' have one and 100% of the rest"
     )
 
 
