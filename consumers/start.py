@@ -109,7 +109,7 @@ class Run:
             self.refitting = Refitting(plan.name, made.stream, plan.retrain, usual)
             extractor = FeatureExtractor(made.stream.features)
             taken = ((at, extractor.logged(row), label) for at, row, label in made.taken if label >= 0)
-            self.refitting.begin((examples[at].event_id, row, label) for at, row, label in taken)
+            self.refitting.begin((examples[at].event_id, row, label, examples[at].fair) for at, row, label in taken)
         chain = self.task()
         _compromise(chain, made, examples)
         begin = chain.snapshot()

@@ -17,6 +17,7 @@ from stream.features import FeatureExtractor, Row
 from stream.labels import LabelJoin
 from stream.models import Models
 from stream.records import Alarm, DeadLetter, Event, Input, Label, Lost, Score, Skip, Swap, Tick, Undecodable
+from stream.sample import Sample
 from stream.skips import Skips
 from stream.totals import InputCounts
 
@@ -91,6 +92,7 @@ class Arrivals:
         self._logged = logged
         implied = stream.labels.absent_means
         self.join = LabelJoin(stream.labels, stream.recent_ids, -1 if implied is None else classes[implied])
+        self._sample = Sample(stream)
         self.inputs = InputCounts()
         self.skips = Skips()
         self.clock = NEVER
@@ -149,14 +151,16 @@ class Arrivals:
                 models.derived.count(row, time)
             else:
                 models.derived.add(row, time)
-        entry = Entry(UNSCORED, event.offset, self.clock, self._extractor.logged(row))
+        # A label that is implied has no probability of its own.
+        fair = self._sample.takes(event_id)
+        entry = Entry(UNSCORED, event.offset, self.clock, self._extractor.logged(row), fair=fair)
         steps.append(Arrival(entry, event, row, given, self.clock, join.counts.joined))
         steps += [Leave(one, one.last, one.last_time, sampled=False) for one in join.admit(event_id, entry)]
         if join.early:
             early = join.take_early(event_id)
             if early is not None:
                 entry.last, entry.last_time = early.last, early.last_time
-                self._meet(event_id, early.label, early.time, models, steps)
+                self._meet(event_id, early.label, early.time, models, steps, fair=early.fair)
 
     def _label(self, label: Label, models: Models, steps: list[Step]) -> None:
         self.inputs.labels += 1
@@ -172,10 +176,11 @@ class Arrivals:
             raw = msgspec.json.encode(label) if label.raw is None else label.raw
             self._bury(DeadLetter("labels", self._stream.fields.label, reason, label.offset, raw), steps)
             return
-        self._meet(label.event_id, index, label.time, models, steps)
+        fair = self._sample.takes(label.event_id, label.probability)
+        self._meet(label.event_id, index, label.time, models, steps, fair=fair)
 
-    def _meet(self, event_id: str, label: int, time: float, models: Models, steps: list[Step]) -> None:
-        fate, entry, final = self.join.join(event_id, label, time, self.clock)
+    def _meet(self, event_id: str, label: int, time: float, models: Models, steps: list[Step], *, fair: bool) -> None:
+        fate, entry, final = self.join.join(event_id, label, time, self.clock, fair=fair)
         if entry is None:
             return
         if fate == "conflicting":

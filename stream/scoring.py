@@ -200,8 +200,8 @@ class ScoringTask:
     def _leave(self, leaving: Leave, out: Outputs) -> None:
         """Publish an entry's labelled record, and behind it the last label where that is another."""
         entry = leaving.entry
-        shadows = self.lates.shadows(entry)
-        out.labelled.append(self._answers.record(entry, shadows, late=leaving.late, sampled=leaving.sampled))
+        shadows, sampled = self.lates.shadows(entry), leaving.sampled and entry.fair
+        out.labelled.append(self._answers.record(entry, shadows, late=leaving.late, sampled=sampled))
         if leaving.last >= 0 and leaving.last != entry.label:
             out.labelled.append(self._correction(Correct(entry, leaving.last, leaving.last_time)))
         entry.row = None
