@@ -65,14 +65,14 @@ def detectors(stream: Stream) -> Iterator[tuple[str, Any]]:
     """Detectors that need no labels, by name: river's own, and those that settings name."""
     names = stream.features.numbers
     yield RIVER, preprocessing.MinMaxScaler() | anomaly.HalfSpaceTrees(seed=stream.seed)
-    for name in (OURS, "one-class-svm", "loda"):
+    for name in (OURS, "gaussian", "one-class-svm", "loda"):
         [made] = make_online("bench", replace(stream, online=name)).detectors.values()
         yield name, made
     scaled = ScaleToUnit(names)
     yield "half-space-trees, 25 of them", scaled | anomaly.HalfSpaceTrees(n_trees=25, height=8, seed=stream.seed)
     scaled = ScaleToUnit(names)
     yield "half-space-trees, windows of 1,000", scaled | anomaly.HalfSpaceTrees(window_size=1_000, seed=stream.seed)
-    yield "GaussianScorer a column", EachColumn(anomaly.GaussianScorer, names)
+    yield "river's GaussianScorer a column", EachColumn(anomaly.GaussianScorer, names)
     yield "StandardAbsoluteDeviation a column", EachColumn(anomaly.StandardAbsoluteDeviation, names)
     yield f"LocalOutlierFactor, {SUBSET} rows", FillNumbers(names) | ToUnit(anomaly.LocalOutlierFactor(20))
 

@@ -15,6 +15,7 @@ from river import anomaly, base, linear_model, optim
 from stream.config import Stream
 from stream.errors import ModelError, SettingError
 from stream.features import ModelInput
+from stream.gaussian import Gaussians
 from stream.pooled import Pooled
 from stream.records import Score
 from stream.recursive import RecursiveLogistic
@@ -65,7 +66,13 @@ def loda(stream: Stream) -> base.Estimator:
     return FillNumbers(stream.features.numbers, stream.features.derived) | ToUnit(anomaly.LODA(seed=stream.seed))
 
 
+def gaussian(stream: Stream) -> base.Estimator:
+    """How far out each numeric column lies, in the mean."""
+    return Gaussians(stream.features.numbers)
+
+
 DETECTORS: dict[str, Factory] = {
+    "gaussian": gaussian,
     "half-space-trees": half_space_trees,
     "one-class-svm": one_class_svm,
     "loda": loda,

@@ -36,7 +36,7 @@ def test_the_built_in_classifier_learns_what_it_is_shown(kind, classes):
         assert right > 0.6
 
 
-@pytest.mark.parametrize("name", ["half-space-trees", "loda"])
+@pytest.mark.parametrize("name", ["gaussian", "half-space-trees", "loda"])
 def test_a_built_in_detector_finds_the_odd_one_out(name):
     stream = Stream(kind="anomaly", features=Features(numeric=["a", "b"]), online=name)
     model = OnlineModel(FACTORIES[name](stream), "anomaly", 2)
