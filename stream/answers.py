@@ -1,14 +1,12 @@
 """From scores to class names, and from an entry to its labelled record."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from msgspec.structs import replace
 
 from stream.config import Stream
 from stream.entry import IMPLIED, Entry
-from stream.models import Frozen
-from stream.records import Labelled, Score, Shadow
+from stream.records import Labelled, Shadow
 
 
 class Answers:
@@ -32,10 +30,6 @@ class Answers:
     def answer(self, score: Any, threshold: float) -> str:
         """The class that a score stands for."""
         return self._names[self.called(score, threshold)]
-
-    def shadows(self, scores: Mapping[str, Score], models: Mapping[str, Frozen]) -> dict[str, Shadow]:
-        """What each of the models has said with its score."""
-        return {v: Shadow(score, self.answer(score, models[v].threshold)) for v, score in scores.items()}
 
     def record(self, entry: Entry, shadows: dict[str, Shadow], *, late: bool, sampled: bool) -> Labelled:
         """The labelled record of an entry, with its first label."""

@@ -41,13 +41,17 @@ class ByThreshold:
         answers, (online, baseline), (of_online, of_baseline) = self._answers, scores, models.thresholds
         ours = answers.called(online, of_online)
         theirs = -1 if baseline is None else answers.called(baseline, of_baseline)
-        named = answers.shadows(shadows, models.shadows) if shadows else {}
+        named = {version: self.shadow(models, version, score) for version, score in shadows.items()}
         if serving == "online":
             return online, ours, ours, theirs, named
         if serving == "baseline":
             return baseline, theirs, ours, theirs, named
         served = self.blend.score(online, baseline)
         return served, answers.called(served, 0.5), ours, theirs, named
+
+    def shadow(self, models: Models, version: str, score: Score) -> Shadow:
+        """What a baseline that is not in use says with its score."""
+        return Shadow(score, self._answers.answer(score, models.shadows[version].threshold))
 
     def learn(self, models: Models, prediction: Prediction, x: ModelInput, label: int) -> None:
         """Have the blend learn from an event's label; its baseline is the one in use."""
@@ -69,11 +73,15 @@ class ByThreshold:
 
 
 class ByBudget:
-    """Decisions within an alert budget: each model alerts what is most suspicious among its own latest scores."""
+    """Decisions within an alert budget: each model alerts what is most suspicious among its own latest scores.
+
+    ``share``: of events that may be alerted, as it was with the last of them.
+    """
 
     def __init__(self, stream: Stream, answers: Answers) -> None:
         self.budget = Budget(stream.alert_rate, stream.alerts_per_day)
         self.alerts: dict[str, Alerts] = {}
+        self.share = stream.alert_rate
         self.blend = Pool(2)
         self._answers = answers
 
@@ -86,7 +94,7 @@ class ByBudget:
         self, models: Models, serving: Serving, clock: float, scores: tuple[Any, Any], shadows: Mapping[str, Any]
     ) -> Decided:
         """Decide as ByThreshold does; all scores count among their models' latest."""
-        share = self.budget.share(max(clock, 0.0))
+        share = self.share = self.budget.share(max(clock, 0.0))
         online, baseline = scores
         of_online, of_baseline = models.thresholds
         version, theirs, served = models.baseline_version or "", -1, online
@@ -99,11 +107,13 @@ class ByBudget:
             served, called = baseline, theirs
         elif serving == "blend":
             called = self._call(SERVED, served, self.blend.score((share, share)), share)
-        named = {
-            of: Shadow(score, self._answers.name(self._call(of, score, models.shadows[of].threshold, share)))
-            for of, score in shadows.items()
-        }
+        named = {version: self.shadow(models, version, score) for version, score in shadows.items()}
         return served, called, ours, theirs, named
+
+    def shadow(self, models: Models, version: str, score: Any) -> Shadow:
+        """What a baseline that is not in use says with its score, which counts among its latest."""
+        called = self._call(version, score, models.shadows[version].threshold, self.share)
+        return Shadow(score, self._answers.name(called))
 
     def learn(self, models: Models, prediction: Prediction, x: ModelInput, label: int) -> None:
         """Have the blend follow a positive, by what the online model says of it now: it may have learned to find it."""
@@ -123,12 +133,12 @@ class ByBudget:
     def state(self) -> Any:
         """What a snapshot's body holds: not the budget's size, which is a setting."""
         budget = self.budget
-        return self.alerts, self.blend, (budget.count, budget.begun, budget.last)
+        return self.alerts, self.blend, self.share, (budget.count, budget.begun, budget.last)
 
     def restore(self, state: Any) -> None:
         """Take up a snapshot's."""
         budget = self.budget
-        self.alerts, self.blend, (budget.count, budget.begun, budget.last) = state
+        self.alerts, self.blend, self.share, (budget.count, budget.begun, budget.last) = state
 
     def _tails(self, models: Models, online: Any, baseline: Any) -> tuple[float, float]:
         of_online, of_baseline = models.thresholds

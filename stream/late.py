@@ -10,14 +10,13 @@ from functools import partial
 import msgspec
 from msgspec import Struct
 
-from stream.answers import Answers
 from stream.digest import digest
 from stream.entry import WAITING, Entry
 from stream.errors import StateError
 from stream.features import FeatureExtractor
 from stream.labels import LabelJoin
 from stream.models import Frozen
-from stream.records import Chosen, Shadow
+from stream.records import Chosen, Score, Shadow
 
 PART = 4_096
 """Events that are scored in one call: bounds memory."""
@@ -45,9 +44,12 @@ class Lates:
         shadow: Frozen,
         entries: Iterable[Entry],
         extractor: FeatureExtractor,
-        answers: Answers,
+        say: Callable[[Score], Shadow],
     ) -> None:
-        """Have the shadow score those of the entries that it may be tested on and has not scored."""
+        """Have the shadow score those of the entries that it may be tested on and has not scored.
+
+        ``say``: what it says with a score.
+        """
         newer = float("inf") if chosen.trained_until is None else chosen.trained_until
         fair = [
             (entry.number, entry.row)
@@ -61,7 +63,7 @@ class Lates:
             numbers, rows = zip(*fair[begin : begin + PART], strict=True)
             for number, score in zip(numbers, shadow.attempt(extractor.frame(rows)), strict=True):
                 if score is not None:
-                    scores[number] = Shadow(score, answers.answer(score, shadow.threshold))
+                    scores[number] = say(score)
         if scores:
             self._kept.append(Late(name, chosen.version, max(scores) + 1, scores))
 

@@ -94,7 +94,11 @@ def pooled(stream: Stream, names: Sequence[str]) -> base.Estimator:
     detectors, classifiers = (
         {name: factories[name](stream) for name in names if name in factories} for factories in (DETECTORS, CLASSIFIERS)
     )
-    return Pooled(detectors, classifiers, 0.0 if stream.learn_alerts else stream.alert_rate)
+    return Pooled(detectors, classifiers, _spared(stream))
+
+
+def _spared(stream: Stream) -> float:
+    return 0.0 if stream.learn_alerts else stream.alert_rate
 
 
 class OnlineModel:
@@ -110,6 +114,11 @@ class OnlineModel:
         self.classes = classes
         self.at_once = kind == "anomaly"
         self.from_labels = kind != "anomaly" or hasattr(estimator, "learn_label")
+
+    def adopt(self, stream: Stream) -> None:
+        """Go on under the settings of now, after a restart."""
+        if isinstance(self.estimator, Pooled):
+            self.estimator.spared = _spared(stream)
 
     def score(self, x: ModelInput) -> Score:
         """Score one event; raises ModelError where the model's answer is no score."""

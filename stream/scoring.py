@@ -160,7 +160,8 @@ class ScoringTask:
         self.lates.keep([self.models.baseline_version or "", *self.models.shadows])
         for chosen in swap.shadows:
             name, shadow = f"late-{self.arrivals.inputs.swaps}-{chosen.version}", self.models.shadows[chosen.version]
-            self.lates.score(name, chosen, shadow, join.in_room(), self._extractor, self._answers)
+            say = partial(self.decisions.shadow, self.models, chosen.version)
+            self.lates.score(name, chosen, shadow, join.in_room(), self._extractor, say)
         self._say_references(out)
 
     def _score(
@@ -287,6 +288,8 @@ class ScoringTask:
         self.lates.restore(state["lates"], segments)
         self.arrivals.join.restore(state["join"], segments)
         self.models.online, self.models.online_version = state["online"], state["online_version"]
+        if isinstance(self.models.online, OnlineModel):
+            self.models.online.adopt(self.stream)
         self.decisions.restore(state["decisions"])
         self.arrivals.inputs, self.arrivals.clock = InputCounts(*state["inputs"]), state["clock"]
         self.arrivals.skips = state["skips"]

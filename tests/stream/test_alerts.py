@@ -144,7 +144,7 @@ def test_detectors_learn_at_once_classifiers_from_labels_and_weights_follow_posi
             pooled.learn_label(x, positive=positive)
     assert [at for at, _ in bad.learned] == list(range(600))
     assert good.learned == [(at, at % 20 == 19) for at in range(1, 600, 2)]
-    assert pooled.pool.weights[1] > 0.99
+    assert pooled.pool.weights[1] > 0.95
 
 
 def test_detectors_can_be_kept_from_learning_what_they_would_alert():

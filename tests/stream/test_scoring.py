@@ -418,5 +418,5 @@ def test_an_event_that_waits_for_maturity_is_as_fair_after_a_restart_as_before()
     again = inspected(maturity=Duration(10), ttl=Duration(100))
     again.restore(snapshot.body, {name: make() for name, make in snapshot.segments.items()})
     assert [r.sampled for r in again.feed([Tick(50.0)]).labelled] == [True] * 20 + [False] * 20
-    next(iter(made.join.young.values())).fair = False
+    next(iter(made.arrivals.join.young.values())).fair = False
     assert made.digest() != digest

@@ -9,6 +9,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
+from stream.alerts import LEAST
 from stream.baseline import dump, fit, version
 from stream.config import Duration, Features, Labels, Stream
 from stream.errors import ModelError, StateError
@@ -219,6 +220,20 @@ def test_scores_of_what_waited_are_kept_while_their_events_are_remembered_and_no
     assert made.lates.names()  # a correction may still come
     made.feed([part for e in events(31, 10) for part in (e, *labels([e]))])
     assert not made.lates.names()
+
+
+def test_what_a_challenger_says_of_what_waited_is_within_the_alert_budget_too():
+    """Its threshold is one to begin with: 0 would flag all."""
+    rare = msgspec.structs.replace(STREAM, kind="anomaly", alert_rate=0.05, online="recursive-logistic")
+    made = task(rare)
+    made.feed(events(2_000))
+    low = msgspec.structs.replace(NEW, threshold=0.0)
+    made.feed([Swap(None, [low])])
+    said = [record.shadows[low.version].label for record in made.feed(labels(events(2_000))).labelled]
+    assert set(said[:LEAST]) == {"yes"}
+    assert said[LEAST:].count("yes") == pytest.approx(50, abs=25)
+    further = [p.shadows[low.version].label for p in made.feed(events(500, 2_000)).predictions]
+    assert further.count("yes") == pytest.approx(25, abs=20)
 
 
 def test_without_its_segment_of_late_scores_a_snapshot_is_refused():
