@@ -85,7 +85,7 @@ def _of_events(name: str, stream: Stream, plan: Plan, rows: Rows, span: Span) ->
             counts = not sample.stated
             if sample.stated and label is not None:
                 counts = sample.takes(event.event_id, decoder.probability(named))
-            derived = derive(event, label)
+            derived = derive(event, label, _came(decoder, named))
         except RecordError as error:
             gathering.leave_out(str(error))
         else:
@@ -93,8 +93,14 @@ def _of_events(name: str, stream: Stream, plan: Plan, rows: Rows, span: Span) ->
     return gathering
 
 
+def _came(decoder: RecordDecoder, fields: dict[str, Any]) -> float | None:
+    """When a row's label came; None where the row does not say it."""
+    said = fields.get(decoder.fields.label_time) if decoder.fields.label_time else None
+    return None if said in (None, "") else decoder.label_time_of(fields)
+
+
 class _Deriving:
-    """Puts into a file's events what the stream derives of them; labels come when they mature."""
+    """Puts into a file's events what the stream derives of them; labels come when rows say, else when they mature."""
 
     def __init__(self, stream: Stream) -> None:
         self._extractor = FeatureExtractor(stream.features)
@@ -105,7 +111,8 @@ class _Deriving:
         self._positive = classes[-1]
         self._clock = -math.inf
 
-    def __call__(self, event: Event, label: str | None) -> dict[str, Any]:
+    def __call__(self, event: Event, label: str | None, came: float | None) -> dict[str, Any]:
+        """The event's fields with what is derived; ``came``: when its label did, where the row says it."""
         if not self._derived:
             return event.fields
         row = self._extractor.row(event.fields)
@@ -114,7 +121,8 @@ class _Deriving:
         self._derived.add(row, event.time)
         if label in self._classes:
             positive = self._classes[label] == self._positive
-            self._derived.expect(row, event.time + self._maturity, positive=positive)
+            comes = event.time + self._maturity if came is None else came
+            self._derived.expect(row, comes, positive=positive)
         return row
 
 

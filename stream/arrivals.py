@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from stream.config import Stream
+from stream.derived import Derived
 from stream.entry import IMPLIED, UNSCORED, Entry
 from stream.errors import RecordError
 from stream.features import FeatureExtractor, Row
@@ -129,7 +130,7 @@ class Arrivals:
         event_id, join, time = event.event_id, self.join, event.time
         if event.ahead:
             self.inputs.ahead += 1
-            time = max(self.clock, 0.0)
+            time = self.clock
         elif time > self.clock:
             self._advance(time, models, steps)
         try:
@@ -147,10 +148,7 @@ class Arrivals:
             return
         self.inputs.predicted += 1
         if models.derived:
-            if self._logged:
-                models.derived.count(row, time)
-            else:
-                models.derived.add(row, time)
+            self._derive(models.derived, row, time)
         # A label that is implied has no probability of its own.
         fair = self._sample.takes(event_id)
         entry = Entry(UNSCORED, event.offset, self.clock, self._extractor.logged(row), fair=fair)
@@ -161,6 +159,15 @@ class Arrivals:
             if early is not None:
                 entry.last, entry.last_time = early.last, early.last_time
                 self._meet(event_id, early.label, early.time, models, steps, fair=early.fair)
+
+    def _derive(self, derived: Derived, row: Row, time: float) -> None:
+        if self._logged:
+            if time > NEVER:
+                derived.count(row, time)
+        elif time > NEVER:
+            derived.add(row, time)
+        else:
+            derived.skip(row)  # nothing has told what time it is
 
     def _label(self, label: Label, models: Models, steps: list[Step]) -> None:
         self.inputs.labels += 1
@@ -186,13 +193,14 @@ class Arrivals:
         if fate == "conflicting":
             steps.append(Correct(entry, entry.last, entry.last_time))
             return
-        self._learn(entry, self.clock, models, steps)
+        # In the log labels are in the order of their maturity, not in that of their times.
+        self._learn(entry, time if self._logged else self.clock, models, steps)
         if final:
             late, sampled = self._stream.labels.maturity > 0, self.join.undisturbed(entry)
             steps.append(Leave(entry, entry.last, entry.last_time, late, sampled))
 
     def _learn(self, entry: Entry, came: float, models: Models, steps: list[Step]) -> None:
-        if models.derived and entry.row is not None:
+        if models.derived and entry.row is not None and came > NEVER:
             models.derived.label(entry.row, came, positive=entry.label == 1)
         steps.append(Learn(entry))
 

@@ -28,7 +28,7 @@ class Entity(Struct, frozen=True, forbid_unknown_fields=True):
     ['card.count.7d', 'card.amount.mean.7d', 'card.since']
     """
 
-    by: str
+    by: str = ""
     value: str = ""
     statistics: list[Statistic] = []
     horizons: list[Duration] = []
@@ -135,23 +135,33 @@ def _check_entities(key: str, features: Features) -> None:
     if features.entity_capacity < 1:
         raise SettingError(f"{key}.entity_capacity", features.entity_capacity, "at least 1")
     for at, entity in enumerate(features.entities):
-        where = f"{key}.entities.{at}"
-        if not entity.by:
-            raise SettingError(f"{where}.by", "", "the field with the entity's id")
-        if entity.by in features.unlogged:
-            wanted = "a logged field: ids stay with events until their labels come (hash them before they are sent)"
-            raise SettingError(f"{where}.by", entity.by, wanted)
-        if not entity.statistics:
-            raise SettingError(f"{where}.statistics", [], "at least one of count, mean, spread, deviation, since, risk")
-        needs_value = any(statistic in OF_VALUES for statistic in entity.statistics)
-        if needs_value and entity.value not in features.numeric:
-            wanted = (
-                f"one of features.numeric ({', '.join(features.numeric)}), as {', '.join(OF_VALUES)} are of a number"
-            )
-            raise SettingError(f"{where}.value", entity.value, wanted)
-        if entity.value and not needs_value:
-            raise SettingError(f"{where}.value", entity.value, f"left out, as only {', '.join(OF_VALUES)} are of it")
-        if entity.statistics != ["since"] and not entity.horizons:
-            raise SettingError(f"{where}.horizons", [], 'how far back, such as ["1d", "7d", "30d"]')
-        if any(not horizon for horizon in entity.horizons):
-            raise SettingError(f"{where}.horizons", 0, "more than 0")
+        _check_entity(f"{key}.entities.{at}", features, entity)
+
+
+def _check_entity(where: str, features: Features, entity: Entity) -> None:
+    _check_by(where, features, entity.by)
+    if entity.value and entity.value in features.unlogged:
+        wanted = "a logged column: what is made of it is logged, and is made of the log when state is rebuilt"
+        raise SettingError(f"{where}.value", entity.value, wanted)
+    if not entity.statistics:
+        raise SettingError(f"{where}.statistics", [], "at least one of count, mean, spread, deviation, since, risk")
+    needs_value = any(statistic in OF_VALUES for statistic in entity.statistics)
+    if needs_value and entity.value not in features.numeric:
+        wanted = f"one of features.numeric ({', '.join(features.numeric)}), as {', '.join(OF_VALUES)} are of a number"
+        raise SettingError(f"{where}.value", entity.value, wanted)
+    if entity.value and not needs_value:
+        raise SettingError(f"{where}.value", entity.value, f"left out, as only {', '.join(OF_VALUES)} are of it")
+    if entity.statistics != ["since"] and not entity.horizons:
+        raise SettingError(f"{where}.horizons", [], 'how far back, such as ["1d", "7d", "30d"]')
+    if any(not horizon for horizon in entity.horizons):
+        raise SettingError(f"{where}.horizons", 0, "more than 0")
+
+
+def _check_by(where: str, features: Features, by: str) -> None:
+    if not by:
+        raise SettingError(f"{where}.by", "", "the field with the entity's id")
+    if by in features.unlogged:
+        wanted = "a logged field: ids stay with events until their labels come (hash them before they are sent)"
+        raise SettingError(f"{where}.by", by, wanted)
+    if by in features.numbers:
+        raise SettingError(f"{where}.by", by, "a field with ids: it is a number of features.numeric")

@@ -324,8 +324,8 @@ def _check_features(key: str, stream: Stream) -> None:
         raise SettingError(f"{key}.features", twice[0], "each column in one list, once")
     fields = stream.fields
     for name in (fields.label, fields.label_time, fields.inspection_probability, fields.event_id):
-        if name and name in columns:
-            wanted = "no column that is the event's id, its label, when that came or how probable it was"
+        if name and (name in columns or name in features.keys):
+            wanted = "no column or entity that is the event's id, its label, when that came or how probable it was"
             raise SettingError(f"{key}.features", name, wanted)
     if stream.features.text and "text" in columns and "text" not in stream.features.text:
         raise SettingError(f"{key}.features", "text", "another name: beside text fields, text is all of them joined")

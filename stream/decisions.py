@@ -12,6 +12,7 @@ from stream.config import Serving, Stream
 from stream.features import ModelInput
 from stream.models import Models
 from stream.pool import Pool
+from stream.ranks import WINDOW
 from stream.records import Prediction, Score, Shadow
 from stream.serving import Blend
 
@@ -28,6 +29,9 @@ class ByThreshold:
     def __init__(self, stream: Stream, answers: Answers) -> None:
         self.blend = Blend(stream.blend_share)
         self._answers = answers
+
+    def begin(self, models: Models) -> None:
+        """Nothing: thresholds stay as they are."""
 
     @property
     def weight(self) -> float:
@@ -85,6 +89,18 @@ class ByBudget:
         self.blend = Pool(2)
         self._answers = answers
 
+    def begin(self, models: Models) -> None:
+        """Begin with what the warm-up tells of scores, and of events a day."""
+        before, version = models.before, models.baseline_version or ""
+        for time in before.times:
+            self.share = self.budget.share(time)
+        for name, scores in ((ONLINE, before.online), (version, before.baseline)):
+            for score in scores[-WINDOW:]:
+                self._of(name).ranks.add(score)  # type: ignore[arg-type] # anomaly scores are numbers
+        both = min(len(before.online), len(before.baseline), WINDOW)
+        for pair in zip(before.online[-both:], before.baseline[-both:], strict=True) if both else ():
+            self._of(SERVED).ranks.add(self.blend.score(self._tails(models, *pair)))
+
     @property
     def weight(self) -> float:
         """The baseline's in the blend."""
@@ -94,7 +110,7 @@ class ByBudget:
         self, models: Models, serving: Serving, clock: float, scores: tuple[Any, Any], shadows: Mapping[str, Any]
     ) -> Decided:
         """Decide as ByThreshold does; all scores count among their models' latest."""
-        share = self.share = self.budget.share(max(clock, 0.0))
+        share = self.share = self.budget.share(clock)
         online, baseline = scores
         of_online, of_baseline = models.thresholds
         version, theirs, served = models.baseline_version or "", -1, online
@@ -118,7 +134,7 @@ class ByBudget:
     def learn(self, models: Models, prediction: Prediction, x: ModelInput, label: int) -> None:
         """Have the blend follow a positive, by what the online model says of it now: it may have learned to find it."""
         if label == 1:
-            online = models.online.score(x) if models.online.from_labels else prediction.online
+            online = models.online.look(x) if models.online.from_labels else prediction.online
             self.blend.update(self._tails(models, online, prediction.baseline))
 
     def keep(self, versions: Collection[str]) -> None:
@@ -133,24 +149,23 @@ class ByBudget:
     def state(self) -> Any:
         """What a snapshot's body holds: not the budget's size, which is a setting."""
         budget = self.budget
-        return self.alerts, self.blend, self.share, (budget.count, budget.begun, budget.last)
+        return self.alerts, self.blend, self.share, (budget.counts, budget.age, budget.last)
 
     def restore(self, state: Any) -> None:
         """Take up a snapshot's."""
         budget = self.budget
-        self.alerts, self.blend, self.share, (budget.count, budget.begun, budget.last) = state
+        self.alerts, self.blend, self.share, (budget.counts, budget.age, budget.last) = state
 
     def _tails(self, models: Models, online: Any, baseline: Any) -> tuple[float, float]:
-        of_online, of_baseline = models.thresholds
-        theirs = self._of(models.baseline_version or "", of_baseline)
-        return self._of(ONLINE, of_online).ranks.tail(online), theirs.ranks.tail(baseline)
+        theirs = self._of(models.baseline_version or "")
+        return self._of(ONLINE).ranks.tail(online), theirs.ranks.tail(baseline)
 
     def _call(self, name: str, score: float, start: float, share: float) -> int:
-        return int(self._of(name, start).call(score, share))
+        return int(self._of(name).call(score, share, start))
 
-    def _of(self, name: str, start: float) -> Alerts:
-        """A model's latest scores; ``start``: the threshold at first."""
+    def _of(self, name: str) -> Alerts:
+        """A model's latest scores."""
         found = self.alerts.get(name)
         if found is None:
-            found = self.alerts[name] = Alerts(start)
+            found = self.alerts[name] = Alerts()
         return found

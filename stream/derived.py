@@ -47,6 +47,10 @@ class Derived:
             came, _, positive, named = heappop(self.waiting)
             self._label(named, came, positive=positive)
 
+    def skip(self, row: Row) -> None:
+        """Have None for each derived column of an event that does not count."""
+        row.update(dict.fromkeys(self._names))
+
     def count(self, row: Mapping[str, Any], time: float) -> None:
         """Count an event whose row has its derived columns already."""
         for by, table in self.tables.items():
@@ -72,6 +76,11 @@ class Derived:
         if named:
             heappush(self.waiting, (comes, self.expected, positive, named))
             self.expected += 1
+
+    def resume(self, later: float) -> None:
+        """Go on after so many seconds of which nothing is known."""
+        for table in self.tables.values():
+            table.resume(later)
 
     def _named(self, row: Mapping[str, Any]) -> list[tuple[str, str]]:
         return [(by, row[by]) for by in self._risky if row[by] is not None]

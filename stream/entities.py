@@ -28,6 +28,9 @@ PAGE = 1_024
 YOUNGEST = 1 / 24
 """Of a horizon: no table counts as younger than that, so that one event is no flood of them."""
 
+LONGEST = 86_400.0
+"""Seconds that a table grows older by at most from one event to the next."""
+
 GROWN = 30.0
 """Horizons from which on a table's age makes no difference to a double."""
 
@@ -73,7 +76,7 @@ class Group:
     ) -> list[float | None]:
         """The statistics before this event, and then with it.
 
-        ``since``: the time of the table's first event, and whether a label has counted in it.
+        ``since``: the table's age, and whether a label has counted in it.
         """
         at = self.at
         out: list[float | None] = [None] * self.columns
@@ -85,7 +88,7 @@ class Group:
             age = 0.0  # the clock went back: nothing grows younger
         else:
             numbers[place] = now
-        labelled, whole = max(0.0, labelled), max(0.0, now - since[0])
+        labelled, whole = max(0.0, labelled), since[0]
         near = None
         if self.values and value is not None:
             # One absurd value must not stay in an entity's mean for many horizons.
@@ -138,7 +141,8 @@ class Group:
             count += 1.0
             before = near - mean
             mean += before / count
-            squares += before * (near - mean)
+            # Of West's two forms the one that rounding keeps from falling below 0.
+            squares += before * before * (1.0 - 1.0 / count)
         numbers[place], numbers[place + 1], numbers[place + 2] = count, mean, squares
 
     def label(self, numbers: "array[float]", base: int, now: float, positive: float) -> None:
@@ -185,7 +189,8 @@ class EntityTable:
         self.keys: list[str] = []
         self.numbers = array("d")
         self.seen = 0
-        self.begun = math.inf
+        self.age = 0.0
+        self.last = math.inf
         self.labelled = False
         self.counts = EntityCounts()
         self.changed: dict[int, int] = {}
@@ -199,9 +204,10 @@ class EntityTable:
     def observe(self, key: str, now: float, row: Mapping[str, Any]) -> list[float | None]:
         """What is known of an entity before an event of that time, of which ``row`` has the values; it is counted."""
         base = self._place(key)
-        if self.begun == math.inf:
-            self.begun = now
-        since = self.begun, self.labelled
+        # One wrong time must not make an old table of a young one.
+        self.age += min(max(0.0, now - self.last), LONGEST)
+        self.last = now if self.last == math.inf else max(self.last, now)
+        since = self.age, self.labelled
         told: list[float | None] = []
         for group in self.groups:
             told += group.observe(self.numbers, base, now, row.get(group.value), since)
@@ -245,7 +251,7 @@ class EntityTable:
         """What a snapshot's body holds: how the segments are named, and what is of all entities."""
         scales = [msgspec.structs.astuple(group.scale) for group in self.groups]
         counts = msgspec.structs.astuple(self.counts)
-        return self.seen, self.begun, self.labelled, counts, scales, dict(self.changed)
+        return self.seen, self.age, self.last, self.labelled, counts, scales, dict(self.changed)
 
     def segments(self) -> dict[str, Callable[[], bytes]]:
         """Pages of entities, by names that say when each page was last changed."""
@@ -261,7 +267,7 @@ class EntityTable:
 
     def restore(self, state: tuple[Any, ...], segments: Mapping[str, bytes]) -> None:
         """Take up a snapshot's state; raises StateError where a segment is missing."""
-        self.seen, self.begun, self.labelled, counts, scales, self.changed = state
+        self.seen, self.age, self.last, self.labelled, counts, scales, self.changed = state
         self.counts = EntityCounts(*counts)
         for group, scale in zip(self.groups, scales, strict=True):
             group.scale = Moments(*scale)
@@ -275,6 +281,29 @@ class EntityTable:
             self.numbers.frombytes(numbers)
         order = sorted(range(len(self.keys)), key=lambda slot: self.numbers[slot * self.width])
         self.slots = OrderedDict((self.keys[slot], slot) for slot in order)
+        if len(order) > self.capacity:
+            self._shrink(order[-self.capacity :])
+
+    def _shrink(self, kept: list[int]) -> None:
+        """Keep the entities in these slots alone, moved to the first ones: less is to be remembered than was."""
+        width = self.width
+        self.counts.evicted += len(self.keys) - len(kept)
+        keys, numbers = [self.keys[slot] for slot in kept], array("d")
+        for slot in kept:
+            numbers.extend(self.numbers[slot * width : (slot + 1) * width])
+        self.keys, self.numbers = keys, numbers
+        self.slots = OrderedDict((key, slot) for slot, key in enumerate(keys))
+        self.seen += 1
+        self.changed = {slot // PAGE: self.seen for slot in range(len(keys))}
+
+    def resume(self, later: float) -> None:
+        """Go on after so many seconds of which nothing is known: entities have gone on as before."""
+        self.last += later
+        for slot in range(len(self.keys)):
+            for group in self.groups:
+                self.numbers[slot * self.width + group.begin] += later
+        self.seen += 1
+        self.changed = dict.fromkeys(self.changed, self.seen)
 
     def contents(self) -> list[Any]:
         """All that counts of it, for a digest: the same wherever entities lie."""

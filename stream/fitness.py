@@ -35,7 +35,12 @@ def unlike(made: MadeFor, stream: Stream) -> str:
         return f"it is for features.hash_bits = {made.features.hash_bits}, the stream has {stream.features.hash_bits}"
     if sorted(made.features.unlogged) != sorted(stream.features.unlogged):
         return _differs("unlogged columns", made.features.unlogged, stream.features.unlogged)
-    return _other(made, stream, made.features, stream.features)
+    other = _other(made, stream, made.features, stream.features)
+    if not other and _layout(made.features) != _layout(stream.features):
+        return (
+            "its features.entities are in another order: entries, statistics and horizons have to stay where they are"
+        )
+    return other
 
 
 def _other(made: MadeFor, stream: Stream, theirs: Features, ours: Features) -> str:
@@ -50,6 +55,11 @@ def _other(made: MadeFor, stream: Stream, theirs: Features, ours: Features) -> s
     if stream.classes and stream.kind != "anomaly" and made.classes != stream.classes:
         return _differs("classes", made.classes, stream.classes, ", in this order")
     return ""
+
+
+def _layout(features: Features) -> list[tuple[str, str, list[str], list[float]]]:
+    """By which a table keeps its numbers."""
+    return [(each.by, each.value, list(each.statistics), list(each.horizons)) for each in features.entities]
 
 
 def _columns(features: Features) -> dict[str, list[str]]:

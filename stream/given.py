@@ -60,5 +60,9 @@ class GivenScore:
         """Not asked for: the score came with the event."""
         raise AssertionError(f"field {self.field} is read, not computed")
 
+    def look(self, x: ModelInput) -> Score:
+        """As ``score``."""
+        return self.score(x)
+
     def learn(self, x: ModelInput, label: int | None) -> None:
         """Nothing: the model runs elsewhere."""

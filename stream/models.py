@@ -43,6 +43,14 @@ class Frozen(Struct, frozen=True):
             return None
 
 
+class Before(Struct, frozen=True):
+    """Of a warm-up's newest rows: both models' scores, each by what had not learned from the row, and events' times."""
+
+    online: list[Score] = []
+    baseline: list[Score] = []
+    times: list[float] = []
+
+
 class Models(Struct):
     """What scores a stream's events, and where each anomaly detector's alarm begins.
 
@@ -50,7 +58,8 @@ class Models(Struct):
     ``thresholds`` are (online, baseline): an event scored at or above is called positive; with an alert budget they are
     those to begin with. ``artifact`` is the baseline's skops file, with which a snapshot restores a task anywhere; a
     given score has none. ``shadows`` are scored beside the baseline and not served, by their versions. ``expected`` is
-    of the baseline in use, ``online_risk`` as in References. ``derived``: what both models' derived columns are of.
+    of the baseline in use, ``online_risk`` as in References. ``before``: what a task begins with, no part of its state.
+    ``derived``: what both models' derived columns are of.
     """
 
     online: OnlineModel | GivenScore
@@ -61,6 +70,7 @@ class Models(Struct):
     shadows: dict[str, Frozen] = {}
     expected: Expected = Expected()
     online_risk: float | None = None
+    before: Before = Before()
     derived: Derived = msgspec.field(default_factory=partial(Derived, Features()))
 
     @property

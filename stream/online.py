@@ -101,6 +101,13 @@ def _spared(stream: Stream) -> float:
     return 0.0 if stream.learn_alerts else stream.alert_rate
 
 
+def _anomaly(said: Any) -> float:
+    score = float(said)
+    if not math.isfinite(score):
+        raise ModelError(f"the online model scored {score!r}: no anomaly score")
+    return min(1.0, max(0.0, score))
+
+
 class OnlineModel:
     """A river estimator that scores an event and later learns from its label.
 
@@ -113,7 +120,10 @@ class OnlineModel:
         self.kind = kind
         self.classes = classes
         self.at_once = kind == "anomaly"
-        self.from_labels = kind != "anomaly" or hasattr(estimator, "learn_label")
+        if isinstance(estimator, Pooled):
+            self.from_labels = estimator.learns_labels
+        else:
+            self.from_labels = kind != "anomaly" or hasattr(estimator, "learn_label")
 
     def adopt(self, stream: Stream) -> None:
         """Go on under the settings of now, after a restart."""
@@ -128,11 +138,12 @@ class OnlineModel:
                 raise ModelError(f"the online model scored {p!r}: no probability")
             return float(p)
         if self.kind == "anomaly":
-            s = float(self.estimator.score_one(x))
-            if not math.isfinite(s):
-                raise ModelError(f"the online model scored {s!r}: no anomaly score")
-            return min(1.0, max(0.0, s))
+            return _anomaly(self.estimator.score_one(x))
         return self._shares(self.estimator.predict_proba_one(x))
+
+    def look(self, x: ModelInput) -> Score:
+        """Score an event that has been scored before, as it would be now."""
+        return _anomaly(self.estimator.look(x)) if isinstance(self.estimator, Pooled) else self.score(x)
 
     def learn(self, x: ModelInput, label: int | None) -> None:
         """Learn from one event; anomaly detectors learn without a label (None), and some from it again with one."""

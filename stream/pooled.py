@@ -24,16 +24,24 @@ class Pooled(base.Estimator):
         self.pool = Pool(len(self.ranks))
         self.tails: list[float] = []
 
+    @property
+    def learns_labels(self) -> bool:
+        """Whether labels teach it anything: classifiers, or whom of several to follow."""
+        return bool(self.classifiers) or len(self.ranks) > 1
+
     def score_one(self, x: dict[Hashable, Any]) -> float:
         """The score of an event in [0, 1]."""
         scores = self._scores(x)
-        if not self.detectors and len(scores) == 1:
-            return scores[0]
-        self.tails = []
-        for ranks, score in zip(self.ranks, scores, strict=True):
-            self.tails.append(ranks.tail(score))
-            ranks.add(score)
+        if self.detectors or len(scores) > 1:
+            self.tails = self._tails(scores)
+            for ranks, score in zip(self.ranks, scores, strict=True):
+                ranks.add(score)
         return scores[0] if len(scores) == 1 else self.pool.score(self.tails)
+
+    def look(self, x: dict[Any, Any]) -> float:
+        """The score of an event that has been scored before: it does not count among the latest again."""
+        scores = self._scores(x)
+        return scores[0] if len(scores) == 1 else self.pool.score(self._tails(scores))
 
     def learn_one(self, x: dict[Hashable, Any]) -> None:
         """Have the detectors learn from the event that has just been scored."""
@@ -48,9 +56,12 @@ class Pooled(base.Estimator):
         find such events would be trusted only when labels of what it has found have come.
         """
         if positive and len(self.ranks) > 1:
-            self.pool.update([ranks.tail(score) for ranks, score in zip(self.ranks, self._scores(x), strict=True)])
+            self.pool.update(self._tails(self._scores(x)))
         for classifier in self.classifiers.values():
             classifier.learn_one(x, positive)
+
+    def _tails(self, scores: list[float]) -> list[float]:
+        return [ranks.tail(score) for ranks, score in zip(self.ranks, scores, strict=True)]
 
     def _scores(self, x: dict[Hashable, Any]) -> list[float]:
         found = [float(detector.score_one(x)) for detector in self.detectors.values()]

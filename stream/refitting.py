@@ -129,14 +129,13 @@ class Refitting:
         counts = [counts for _, _, counts in taken]
         threshold, missing = 0.5, None
         with guarded(f"the baseline {self.stream.baseline}"):
-            make = partial(make_baseline, self.key, self.stream)
+            make, novelty = partial(make_baseline, self.key, self.stream), self.stream.training.novelty
+            scores = baseline_scores(make, frame, labels, self.stream.kind, len(self._classes), novelty=novelty)
             if self.stream.kind == "anomaly":
-                scores = batch.Baseline(estimator, self.stream.kind, version).score(frame)
+                missing = missed_risk(scores, labels, counts)
+                scores = scores or batch.Baseline(estimator, self.stream.kind, version).score(frame)
                 flagged = Aim(alert_budget=self.stream.alert_rate)
-                threshold = flagged.threshold(np.array(labels), np.array(scores))
-                missing = missed_risk(make, frame, labels, counts, novelty=self.stream.training.novelty)
-            else:
-                scores = baseline_scores(make, frame, labels, self.stream.kind, len(self._classes))
+                threshold = flagged.threshold(np.array(labels[-len(scores) :]), np.array(scores))
         known = expected(self.stream, frame, labels, scores, counts, missing)
         return Chosen(version, hashlib.sha256(artifact).hexdigest(), threshold, artifact=artifact, expected=known)
 

@@ -114,6 +114,7 @@ class Relearning:
         gone = [column for column in stream.features.unlogged if column not in stream.features.text]
         features = stream.features.without(gone)
         self._task = ScoringTask(name, replace(stream, labels=at_once, features=features), models, logged=True)
+        self._newest = -math.inf
         self.learned = 0
         self.left_out: dict[str, int] = {}
 
@@ -135,10 +136,7 @@ class Relearning:
             elif record.event_id in taken or task.arrivals.join.known(record.event_id) is not None:
                 self._leave_out("is there twice")
             else:
-                latest = logged.published + self._max_ahead
-                fields, at = self._fields(record), record.position
-                inputs.append(Event(record.event_id, record.time, fields, at, record.time > latest, b""))
-                inputs.append(Label(record.event_id, record.label_time, record.label, at, record.label_time > latest))
+                inputs += self._inputs(logged)
                 taken[record.event_id] = record
         before = task.arrivals.join.counts.joined
         with guarded("the models' state, out of the training log,"):
@@ -161,7 +159,20 @@ class Relearning:
         arrivals.inputs, arrivals.join.counts, self._task.tally = InputCounts(), LabelCounts(), Tally()
         self._task.stream = self._stream  # for which its state is made
         self._task.decisions.relearned()
+        if self._newest > -math.inf:
+            # Of the events since then, which wait for labels, the log knows nothing.
+            self._task.models.derived.resume(max(0.0, arrivals.clock - self._newest))
         return self._task
+
+    def _inputs(self, logged: Logged) -> tuple[Event, Label]:
+        record, latest = logged.record, logged.published + self._max_ahead
+        fields, at = self._fields(record), record.position
+        if record.time <= latest:
+            self._newest = max(self._newest, record.time)
+        return (
+            Event(record.event_id, record.time, fields, at, record.time > latest, b""),
+            Label(record.event_id, record.label_time, record.label, at, record.label_time > latest),
+        )
 
     def _fields(self, record: Labelled) -> dict[str, Any]:
         fields: dict[str, Any] = dict(record.features or {})

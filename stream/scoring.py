@@ -62,6 +62,7 @@ class ScoringTask:
         self._requests = Requests(labels.request_share, disagreements=labels.request_disagreements, seed=stream.seed)
         self._asks = labels.request_disagreements
         self.decisions = (ByBudget if stream.kind == "anomaly" else ByThreshold)(stream, self._answers)
+        self.decisions.begin(models)
         self.arrivals = Arrivals(name, stream, self._extractor, logged=logged)
         self.tally = Tally()
         self.lates = Lates()

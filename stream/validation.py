@@ -61,17 +61,8 @@ def baseline_scores(
     return scores
 
 
-def missed_risk(
-    make: Callable[[], Any], frame: Any, labels: Sequence[int], counts: Sequence[bool], *, novelty: bool
-) -> float | None:
-    """The upper end of the interval of the share of positives that a detector misses, as ``baseline_scores`` judges it.
-
-    None with fewer than LEAST_POSITIVES among the rows that judge.
-    """
-    (judged,) = _newest(max(LEAST_JUDGED, len(labels) // SHARE), counts, labels)
-    if sum(label == 1 for label in judged) < LEAST_POSITIVES:
-        return None
-    scores = baseline_scores(make, frame, labels, "anomaly", 2, novelty=novelty)
+def missed_risk(scores: Sequence[Score], labels: Sequence[int], counts: Sequence[bool]) -> float | None:
+    """As ``upper_missed``; ``scores`` are of the newest rows, by what had not learned from them."""
     told, judged = _newest(len(scores), counts, scores, labels)
     return upper_missed(np.asarray(told, dtype=float), judged)
 

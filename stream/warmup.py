@@ -1,10 +1,9 @@
 """The warm-up: labelled rows from before the stream begins; they fit the baseline and pre-train the online model."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import compress
 from typing import Any
 
 import msgspec
@@ -20,11 +19,11 @@ from stream.errors import RecordError, SettingError, TrainingError
 from stream.factories import guarded, make_baseline, make_online
 from stream.features import FeatureExtractor, ModelInput, Row
 from stream.given import GIVEN, GivenScore
-from stream.models import Models
+from stream.models import Before, Models
 from stream.online import OnlineModel
 from stream.records import Score
 from stream.reference import Expected
-from stream.validation import baseline_scores, expected, missed_risk, online_missed, online_risk, upper_missed
+from stream.validation import baseline_scores, expected, missed_risk, online_missed, online_risk
 
 
 class WarmUp(Struct):
@@ -66,12 +65,10 @@ def warm_up(
     """
     stream = name_classes(key, stream, [label for _, label in rows if isinstance(label, str)])
     extractor = FeatureExtractor(stream.features)
-    taken, unused = _usable(stream, extractor, rows)
+    derived = Derived(stream.features)
+    taken, unused = _usable(stream, extractor, rows, _Deriving(derived, times))
     usable, labels = [row for _, row, _ in taken], [label for _, _, label in taken]
     counts = [fair[at] and label >= 0 for at, _, label in taken] if fair else [True] * len(taken)
-    derived = Derived(stream.features)
-    if derived:
-        derive(derived, taken, times)
     fields = [rows[at][0] for at, _, _ in taken]
     if rows and not usable:
         worst = max(unused, key=lambda reason: unused[reason])
@@ -92,39 +89,60 @@ def warm_up(
         else:
             risk = online_risk(alerts[0], labels, counts)
         name = f"{stream.online}-{digest([stream.features.columns, usable, labels])[:12]}"
+    unseen: Sequence[Score] = []
     frozen, artifact = _baseline(key, stream, extractor, usable, labels, many)
     if isinstance(frozen, Baseline):
         with guarded(f"the baseline {stream.baseline}"):
-            rows_seen = usable if stream.kind == "anomaly" else usable[:8]
-            alerts[1].extend(frozen.score(extractor.frame(rows_seen)))
+            frozen.score(extractor.frame(usable[:8]))
+            if stream.kind == "anomaly":
+                frame = extractor.frame(usable)
+                unseen = _unseen(key, stream, frame, labels)
+                alerts[1].extend(unseen or frozen.score(frame))
     models = Models(learner, name, frozen, artifact=artifact, online_risk=risk, derived=derived)
     if stream.kind == "anomaly":
         for side, model in enumerate((learner, frozen)):
             if isinstance(model, GivenScore):
                 alerts[side].extend(_given(model, [each for each, _ in rows]))
         models.thresholds = (_threshold(stream, alerts[0]), _threshold(stream, alerts[1]))
+        # An online model that has learned next to nothing yet scores as it never will again.
+        models.before = Before(alerts[0][len(alerts[0]) // 2 :], alerts[1], [time for time, _ in times])
     if frozen is not None and usable:
-        scores = alerts[1] if stream.kind == "anomaly" else _given(frozen, fields)
+        given = alerts[1] if stream.kind == "anomaly" else [*_given(frozen, fields)]
+        scores = unseen if isinstance(frozen, Baseline) and stream.kind == "anomaly" else given
         models.expected = _expected(key, stream, extractor.frame(usable), labels, list(scores), counts)
     return WarmUp(stream, models, taken, unused)
 
 
-def derive(derived: Derived, rows: Iterable[tuple[int, Row, int]], times: Sequence[tuple[float, float]]) -> None:
-    """Put the derived columns into rows, of which each says where its times are, and the index of its class."""
-    clock = -math.inf
-    for at, row, label in rows:
-        time, came = times[at]
-        clock = max(clock, time)
-        derived.advance(clock)
-        derived.add(row, time)
+class _Deriving:
+    """Puts derived columns into rows in their order; ``times`` as ``warm_up`` has them."""
+
+    def __init__(self, derived: Derived, times: Sequence[tuple[float, float]]) -> None:
+        self.derived = derived
+        self.times = times
+        self.clock = -math.inf
+
+    def __call__(self, at: int, row: Row, label: int) -> None:
+        """Of the row that is at a place, with the index of its class, -1 without a label."""
+        if not self.derived:
+            return
+        time, came = self.times[at]
+        self.clock = max(self.clock, time)
+        self.derived.advance(self.clock)
+        self.derived.add(row, time)
         if label >= 0:
-            derived.expect(row, came, positive=label == 1)
+            self.derived.expect(row, came, positive=label == 1)
 
 
 def _usable(
-    stream: Stream, extractor: FeatureExtractor, rows: Sequence[tuple[dict[str, Any], str | RecordError | None]]
+    stream: Stream,
+    extractor: FeatureExtractor,
+    rows: Sequence[tuple[dict[str, Any], str | RecordError | None]],
+    derive: "_Deriving",
 ) -> tuple[list[tuple[int, Row, int]], dict[str, int]]:
-    """The rows that can be trained on, as WarmUp has them, and how many cannot, by the reason."""
+    """The rows that can be trained on, as WarmUp has them, and how many cannot, by the reason.
+
+    What is derived is of all that can be read, labelled or not, as it will be on the stream.
+    """
     known = {name: index for index, name in enumerate(stream.classes)}
     known.update({written: known[meant] for written, meant in stream.labels.values.items()})
     taken: list[tuple[int, Row, int]] = []
@@ -135,6 +153,7 @@ def _usable(
         except RecordError as error:
             _count(unused, str(error))
             continue
+        derive(at, row, known.get(label, -1) if isinstance(label, str) else -1)
         if isinstance(label, RecordError):
             _count(unused, str(label))
             continue
@@ -157,16 +176,19 @@ def _expected(
         make = partial(make_baseline, key, stream)
         given, missing = stream.baseline.startswith(GIVEN), None
         if stream.kind == "anomaly":
-            if not given:
-                missing = missed_risk(make, frame, labels, counts, novelty=stream.training.novelty)
-            elif len(scores) == len(labels):
-                judged = list(compress(labels, counts))
-                missing = upper_missed(np.array(list(compress(scores, counts)), dtype=float), judged)
+            if not given or len(scores) == len(labels):  # else which rows the scores are of is not known
+                missing = missed_risk(scores, labels, counts)
         elif not given:
             scores = [*baseline_scores(make, frame, labels, stream.kind, len(stream.classes))]
         elif len(scores) < len(labels):
             scores = []  # which rows they are of is not known
         return expected(stream, frame, labels, scores, counts, missing)
+
+
+def _unseen(key: str, stream: Stream, frame: Any, labels: list[int]) -> Sequence[Score]:
+    """An anomaly detector's scores of the newest rows, fitted on those before; nothing with too few rows."""
+    make, novelty = partial(make_baseline, key, stream), stream.training.novelty
+    return baseline_scores(make, frame, labels, stream.kind, 2, novelty=novelty)
 
 
 def _given(model: GivenScore | Baseline, rows: Sequence[dict[str, Any]]) -> Iterator[Score]:

@@ -131,12 +131,15 @@ def imprecision(scores: Array, labels: Array) -> Array:
 def instability(scores: Array) -> Array:
     """Of each row, how far its ranks in pairs of columns lie apart: the mean is 1 less Spearman's correlation (1904).
 
-    ``scores``: a column a fit, those on the two halves of a draw one beside the other.
+    ``scores``: a column a fit, those on the two halves of a draw one beside the other. A column that is the same
+    everywhere agrees with nothing: 1, as of ranks that have nothing to do with one another.
 
     >>> float(instability(np.array([[1.0, 4.0], [2.0, 3.0], [3.0, 2.0], [4.0, 1.0]])).mean())
     2.0
     """
     ranks = stats.rankdata(scores, axis=0)
-    rows = len(scores)
-    apart = (ranks[:, ::2] - ranks[:, 1::2]) ** 2
-    return np.asarray(6 * apart.mean(axis=1) / max(1, rows**2 - 1))
+    spread = ranks.std(axis=0)
+    standard = (ranks - ranks.mean(axis=0)) / np.where(spread, spread, 1.0)
+    apart = (standard[:, ::2] - standard[:, 1::2]) ** 2 / 2
+    same = (spread[::2] == 0) | (spread[1::2] == 0)
+    return np.asarray(np.where(same, 1.0, apart).mean(axis=1))

@@ -9,6 +9,7 @@ from zipfile import ZipFile
 import msgspec
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
 from consumers import plans, service, training
@@ -16,7 +17,8 @@ from consumers.redaction import redaction
 from consumers.start import Run
 from consumers.store import Store
 from consumers.training_rows import of_file
-from stream.config import Duration, Features, Settings, Stream
+from stream.columns import Entity
+from stream.config import Duration, Features, Fields, Labels, Settings, Stream
 from stream.config import Training as TrainingSettings
 from stream.decoding import RecordDecoder
 from stream.errors import SettingError, SourceError, TrainingError
@@ -134,6 +136,23 @@ def test_the_log_and_the_file_of_events_give_the_same_rows(tmp_path, zipped, str
     assert one.frame.equals(other.frame)
     assert one.labels.tolist() == other.labels.tolist()
     assert times.tolist() == as_logged.tolist()
+
+
+def test_a_risk_is_of_labels_that_had_come_by_the_times_that_rows_say(tmp_path):
+    """Else training would know labels sooner, or later, than the stream does."""
+    card = Entity("card", "", ["risk"], [Duration(86_400.0)])
+    features, fields = Features(numeric=["size"], entities=[card]), Fields(label_time="came")
+    stream = replace(STREAM, features=features, fields=fields, labels=Labels(maturity=Duration(1_000.0)))
+    found = []
+    for later in (10.0, 500.0, None):
+        given = [
+            {**row, "card": "c", "size": "1", "came": None if later is None else row["time"] + later}
+            for row in rows(600)
+        ]
+        path = written(tmp_path / f"{later}.jsonl", given)
+        data, _ = of_file("mail", stream, plan(path, stream), Span(600)).data()
+        found.append(int(data.frame["card.risk.1d"].isna().sum()))
+    assert found == [10, 500, 600]
 
 
 def test_what_is_trained_on_the_log_scores_raw_events_as_it_scored_its_rows(tmp_path, stream):

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
+from stream.columns import Entity
 from stream.config import Duration, Features, Fields, Labels, Stream
 
 CLASSES = ["ham", "spam"]
@@ -51,6 +52,7 @@ WHAT = ["event"] * 12 + ["label"] * 10 + RARE
 BACK = [-2, 0, 0, 1, 2, 3, 5, 8, 12, 20, 33]
 LATER = [0.0, 0.0, 0.0, 0.3, 0.3, 1.0, 5.0]
 LABEL = ["right", "right", "right", "wrong", "nonsense"]
+ALL_OF = ("count", "mean", "spread", "deviation", "since", "risk")
 PROBABILITIES = [1.0, 0.5, 0.25]
 """Those that labels state, where they do."""
 
@@ -80,11 +82,23 @@ def streams() -> st.SearchStrategy[Stream]:
         recent=st.sampled_from([1, 6, 500]),
         serving=st.sampled_from(["blend", "online", "baseline"]),
         chosen=st.sampled_from(["", "", "stated", "requested"]),
+        remembers=st.booleans(),
+        a_day=st.sampled_from([0, 500]),
     )
 
 
 def _stream(
-    *, kind: str, maturity: float, wait: float, absent: bool, capacity: int, recent: int, serving: str, chosen: str
+    *,
+    kind: str,
+    maturity: float,
+    wait: float,
+    absent: bool,
+    capacity: int,
+    recent: int,
+    serving: str,
+    chosen: str,
+    remembers: bool,
+    a_day: int,
 ) -> Stream:
     labels = Labels(
         maturity=Duration(maturity),
@@ -100,8 +114,14 @@ def _stream(
         kind=kind,  # type: ignore[arg-type]
         classes=CLASSES,
         fields=Fields(inspection_probability="p" if chosen == "stated" else ""),
-        features=Features(numeric=["uid", "size"]),
-        serving="online" if kind == "anomaly" and serving == "blend" else serving,  # type: ignore[arg-type]
+        features=Features(
+            numeric=["uid", "size"],
+            moments=["hour"] if remembers else [],
+            entities=[Entity("card", "size", list(ALL_OF), [Duration(2.0), Duration(30.0)])] if remembers else [],
+            entity_capacity=2,
+        ),
+        serving=serving,  # type: ignore[arg-type]
+        alerts_per_day=a_day if kind == "anomaly" else 0,
         labels=labels,
         recent_ids=recent,
         blend_share=0.01,

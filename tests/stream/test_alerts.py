@@ -1,13 +1,18 @@
+import math
 import pickle
 import random
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.alerts import LEAST, Alerts, Budget
+from stream.config import Features, Stream
 from stream.digest import digest
+from stream.factories import make_online
+from stream.online import OnlineModel
 from stream.pool import ODDS, SHARE, Pool, value
 from stream.pooled import Pooled
 from stream.ranks import WINDOW, Ranks
@@ -53,10 +58,10 @@ def test_only_the_latest_scores_count_and_a_copy_goes_on_the_same():
 @given(st.lists(st.sampled_from([0.1, 0.2, 0.5, 0.9, 1.0]), min_size=LEAST, max_size=LEAST + 20), st.floats(0, 0.3))
 @settings(max_examples=50)
 def test_a_threshold_never_calls_more_of_the_latest_than_the_budget_has_room_for(scores, share):
-    alerts = Alerts(0.5)
+    alerts = Alerts()
     for score in scores:
-        alerts.call(score, share)
-    threshold = alerts.threshold(share)
+        alerts.call(score, share, 0.5)
+    threshold = alerts.threshold(share, 0.5)
     called = sum(score >= threshold for score in scores)
     assert called <= share * len(scores)
     lower = [score for score in set(scores) if score < threshold]
@@ -66,26 +71,45 @@ def test_a_threshold_never_calls_more_of_the_latest_than_the_budget_has_room_for
 
 def test_a_budget_is_kept_where_scores_drift():
     chance = random.Random(2)
-    alerts = Alerts(0.99)
-    called = [alerts.call(min(1.0, 0.2 + at / 1e7 + chance.random() / 2), 0.01) for at in range(50_000)]
+    alerts = Alerts()
+    called = [alerts.call(min(1.0, 0.2 + at / 1e7 + chance.random() / 2), 0.01, 0.99) for at in range(50_000)]
     assert sum(called[WINDOW:]) / (50_000 - WINDOW) == pytest.approx(0.012, abs=0.003)
 
 
 def test_so_many_a_day_whatever_the_day_brings():
     chance = random.Random(3)
-    alerts, budget = Alerts(0.99), Budget(0.5, per_day=100)
+    alerts, budget = Alerts(), Budget(0.5, per_day=100)
     time, days = 0.0, {}
     while time < 30 * 86_400:
         time += chance.expovariate(2_000 if time < 15 * 86_400 else 8_000) * 86_400
-        called = alerts.call(chance.random(), budget.share(time))
+        called = alerts.call(chance.random(), budget.share(time), 0.99)
         days[int(time // 86_400)] = days.get(int(time // 86_400), 0) + called
     assert np.mean([days[day] for day in range(3, 15)]) == pytest.approx(100, rel=0.1)
     assert np.mean([days[day] for day in range(18, 30)]) == pytest.approx(100, rel=0.1)
 
 
+@pytest.mark.parametrize(("pause", "most"), [(2, 150), (30, 150)])
+def test_after_a_pause_no_days_budget_comes_at_once(pause, most):
+    chance = random.Random(4)
+    alerts, budget = Alerts(), Budget(0.5, per_day=100)
+    days = {}
+    for day in [*range(10), *range(10 + pause, 14 + pause)]:
+        for at in range(5_000):
+            called = alerts.call(chance.random(), budget.share((day + at / 5_000) * 86_400), 0.99)
+            days[day] = days.get(day, 0) + called
+    assert days[9] == pytest.approx(100, abs=30)
+    assert max(days[day] for day in range(10 + pause, 14 + pause)) < most
+
+
+def test_of_the_first_few_events_nothing_follows_for_a_day():
+    budget = Budget(0.02, per_day=100)
+    assert [budget.share(time) for time in (-math.inf, 0.0, 1.0, 3_000.0)] == [0.02] * 4
+    assert budget.share(3_600.0) == pytest.approx(100 / (4 * 24), rel=0.05)
+
+
 def test_until_enough_scores_have_come_the_given_threshold_holds():
-    alerts = Alerts(0.7)
-    assert [alerts.call(score, 0.01) for score in (0.69, 0.7, 0.8)] == [False, True, True]
+    alerts = Alerts()
+    assert [alerts.call(score, 0.01, 0.7) for score in (0.69, 0.7, 0.8)] == [False, True, True]
 
 
 # ------------------------------------------------------------------------------------------- the pool
@@ -145,6 +169,25 @@ def test_detectors_learn_at_once_classifiers_from_labels_and_weights_follow_posi
     assert [at for at, _ in bad.learned] == list(range(600))
     assert good.learned == [(at, at % 20 == 19) for at in range(1, 600, 2)]
     assert pooled.pool.weights[1] > 0.95
+
+
+def test_to_look_at_an_event_again_changes_nothing():
+    pooled = Pooled({"bad": Reads("bad")}, {"good": Reads("good")})
+    chance = random.Random(6)
+    for at in range(100):
+        x = {"at": at, "bad": chance.random(), "good": chance.random()}
+        pooled.score_one(x)
+    before = [list(ranks.recent) for ranks in pooled.ranks], list(pooled.tails)
+    assert pooled.look(x) == pytest.approx(pooled.look(x))
+    assert ([list(ranks.recent) for ranks in pooled.ranks], list(pooled.tails)) == before
+    assert pooled.look({**x, "good": 1.0}) > pooled.look({**x, "good": 0.0})
+
+
+def test_what_labels_teach_nothing_asks_for_none():
+    stream = Stream(kind="anomaly", features=Features(numeric=["a"]))
+    for online, asks in (("gaussian", False), ("gaussian+loda", True), ("recursive-logistic", True)):
+        model = OnlineModel(make_online("s", msgspec.structs.replace(stream, online=online)), "anomaly", 2)
+        assert model.from_labels is asks
 
 
 def test_detectors_can_be_kept_from_learning_what_they_would_alert():

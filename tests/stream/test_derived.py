@@ -1,13 +1,16 @@
+from math import isfinite
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from stream.columns import Entity, Features
 from stream.config import Labels, Stream, read
 from stream.derived import Derived
 from stream.digest import digest
 from stream.duration import Duration
-from stream.errors import SettingError
+from stream.errors import SettingError, StateError
 from stream.models import Models
 from stream.records import Event, Label, Tick
 from stream.relearning import Logged, Relearning
@@ -184,6 +187,60 @@ def test_a_state_made_from_the_log_learns_from_the_columns_as_they_were():
     assert learned.models.derived.counts()["card"][0] == 3
 
 
+def test_a_state_made_from_the_log_tells_about_the_columns_of_one_that_never_stopped():
+    """The newest events, which wait for labels, are not in the log: entities are taken to have gone on as before."""
+    whole = task()
+    out = fed(whole, story(600, step=600.0, again=False), [10_000])[1]
+    made = Relearning("s", STREAM, warm_up("streams.s", STREAM, []).models)
+    made.feed([Logged(record, record.label_time) for record in out if not record.correction])
+    now = whole.clock + 60.0
+    probe = [event(9_000 + at, now, f"c{at}", f"t{at}") for at in range(3)]
+    told = []
+    rebuilt, snapshot = task(), made.finish().snapshot()
+    rebuilt.restore(snapshot.body, {name: of() for name, of in snapshot.segments.items()})
+    for each in (whole, rebuilt):
+        each.feed(probe)
+        told.append([each.arrivals.join.known(one.event_id).row for one in probe])
+    for right, found in zip(*told, strict=True):
+        for name in ("card.count.1d", "card.amount.mean.1d", "terminal.count.7d"):
+            assert found[name] == pytest.approx(right[name], rel=0.35), name
+        assert found["card.since"] == pytest.approx(right["card.since"], abs=3_600.0)
+
+
+def test_what_comes_before_anything_has_told_the_time_counts_for_no_entity():
+    made = task()
+    fields = {"amount": 10.0, "card": "c", "terminal": "t"}
+    early = [Event(f"a{at}", 4e12, fields, at, ahead=True) for at in range(5)]
+    made.feed([*early, Label("a0", 4e12, "fraud", 9, True)])
+    said = rows(made, [event(at, at * HOUR) for at in range(40)])
+    assert said["a3"]["card.count.1d"] is None
+    assert said["e0"]["card.count.1d"] == 0.0
+    numbers = [value for row in said.values() for value in row.values() if isinstance(value, float)]
+    assert all(map(isfinite, numbers))
+
+
+def test_a_state_is_refused_where_entities_stand_in_another_order():
+    snapshot = task().snapshot()
+    first, second = FEATURES.entities
+    other = replace(second, horizons=second.horizons[::-1])
+    turned = task(replace(STREAM, features=replace(FEATURES, entities=[first, other])))
+    with pytest.raises(StateError, match="features.entities"):
+        turned.restore(snapshot.body, {name: of() for name, of in snapshot.segments.items()})
+
+
+def test_rows_of_a_warm_up_without_a_label_count_for_entities_too():
+    """On the stream all events do."""
+    inputs = [one for one in story(300, again=False) if isinstance(one, Event)]
+    labels = ["fraud" if at % 10 == 3 else "legitimate" if at % 10 == 4 else None for at in range(300)]
+    given = [(one.fields, label) for one, label in zip(inputs, labels, strict=True)]
+    made = warm_up("streams.s", STREAM, given, [(one.time, one.time + DAY) for one in inputs])
+    streamed = rows(task(), inputs)
+    assert [row["card.count.1d"] for _, row, _ in made.taken] == [
+        streamed[inputs[at].event_id]["card.count.1d"] for at, _, _ in made.taken
+    ]
+    assert len(made.taken) == 60
+
+
 def test_the_warm_up_has_the_same_columns_as_the_stream():
     inputs = story(200, again=False)
     events = {record.event_id: record for record in inputs if isinstance(record, Event)}
@@ -220,10 +277,16 @@ def test_the_warm_up_has_the_same_columns_as_the_stream():
         ({"by": "card", "statistics": ["median"], "horizons": ["1d"]}, "entities.0.statistics", "count"),
         ({"by": "note", "statistics": ["count"], "horizons": ["1d"]}, "entities.0.by", "logged"),
         ({"by": "card", "statistics": ["since", "since"]}, "features", "once"),
+        ({"by": "amount", "statistics": ["since"]}, "entities.0.by", "ids"),
+        ({"by": "label", "statistics": ["since"]}, "features", "its label"),
+        ({"by": "event_id", "statistics": ["since"]}, "features", "event's id"),
+        ({"statistics": ["since"]}, "entities.0.by", "the field"),
+        ({"by": "card", "statistics": ["mean"], "value": "secret", "horizons": ["1d"]}, "entities.0.value", "logged"),
     ],
 )
 def test_entities_that_make_no_sense_are_refused_by_name(entity, named, wanted):
-    features = {"numeric": ["amount"], "categorical": ["note"], "unlogged": ["note"], "entities": [entity]}
+    features = {"numeric": ["amount", "secret"], "categorical": ["note"], "unlogged": ["note", "secret"]}
+    features["entities"] = [entity]
     with pytest.raises(SettingError, match=wanted) as refused:
         read({"streams": {"s": {"features": features}}})
     assert named in str(refused.value)

@@ -1,5 +1,6 @@
 import copy
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from stream.columns import Entity
 from stream.digest import digest
 from stream.duration import Duration
-from stream.entities import PAGE, YOUNGEST, EntityTable
+from stream.entities import LONGEST, PAGE, YOUNGEST, EntityTable
 from stream.errors import StateError
 
 DAY = 86_400.0
@@ -31,10 +32,12 @@ def test_statistics_are_sums_over_all_events_that_fade_by_age(events):
     for now, amount in sorted(events):
         said = told(made, "a", now, amount)
     *before, (now, amount) = sorted(events)
+    times = [time for time, _ in sorted(events)]
+    age = sum(min(later - time, LONGEST) for time, later in pairwise(times))
     for horizon, name in ((DAY, "1d"), (7 * DAY, "7d")):
         weights = [math.exp((time - now) / horizon) for time, _ in before]
         values = [value for _, value in before]
-        whole = 1 - math.exp(-max(YOUNGEST, (now - before[0][0]) / horizon))
+        whole = 1 - math.exp(-max(YOUNGEST, age / horizon))
         mean = sum(w * v for w, v in zip(weights, values, strict=True)) / sum(weights)
         squares = sum(w * (v - mean) ** 2 for w, v in zip(weights, values, strict=True))
         assert said[f"card.count.{name}"] == pytest.approx(sum(weights) / whole)
@@ -80,6 +83,39 @@ def test_one_absurd_value_does_not_stay_in_a_mean():
         told(made, "a", now * 3_600.0, 50.0 + now % 10)
     told(made, "a", 100 * 3_600.0, 1e30)
     assert told(made, "a", 101 * 3_600.0, 50.0)["card.amount.mean.1d"] < 60
+
+
+@given(st.lists(st.floats(0.01, 1e4), min_size=2, max_size=6), st.sampled_from([36.0, 37.0, 40.0, 60.0, 1e4]))
+@settings(max_examples=300)
+def test_who_comes_back_after_many_horizons_has_finite_columns(amounts, days):
+    """Of what is old only rounding is left: a spread of that must not be the root of something below 0."""
+    made, now = table(), 0.0
+    for amount in amounts:
+        for later in (days * DAY, 3_600.0):
+            now += later
+            said = told(made, "a", now, amount)
+            assert all(value is None or math.isfinite(value) for value in said.values())
+
+
+def test_one_wrong_first_time_does_not_make_an_old_table_of_a_young_one():
+    right, wrong = table(("count",), (30 * DAY,)), table(("count",), (30 * DAY,))
+    wrong.observe("x", 0.0, {})
+    for at in range(5):
+        [expected], [found] = (each.observe("a", 20_000 * DAY + at * DAY, {}) for each in (right, wrong))
+    assert found == pytest.approx(expected, rel=0.3)
+
+
+def test_a_smaller_table_takes_the_entities_seen_last_out_of_a_larger_ones_snapshot():
+    large, small = table(("count",), (DAY,), capacity=100), table(("count",), (DAY,), capacity=3)
+    for now, key in enumerate("abcdeafb"):
+        large.observe(key, float(now), {})
+    small.restore(copy.deepcopy(large.state()), {name: of() for name, of in large.segments().items()})
+    assert list(small.slots) == ["a", "f", "b"]
+    assert small.counts.evicted == 3
+    again = table(("count",), (DAY,), capacity=3)
+    again.restore(copy.deepcopy(small.state()), {name: of() for name, of in small.segments().items()})
+    assert digest(again.contents()) == digest(small.contents())
+    assert again.observe("b", 8.0, {}) == large.observe("b", 8.0, {})
 
 
 def test_a_clock_that_goes_back_makes_nothing_younger():

@@ -112,6 +112,30 @@ def test_alerts_keep_to_the_budget_of_each_model(transactions):
         assert share == pytest.approx(0.02, rel=0.35)
 
 
+def test_the_budget_holds_from_the_first_event_on(transactions):
+    """By what the warm-up tells of scores and of events a day: 100 a day of some 3,500."""
+    scorer = task(transactions[:WARM], online="recursive-logistic", alerts_per_day=100)
+    said, _ = fed(scorer, inputs(transactions[: WARM + 1_000], DAY, WARM))
+    events_a_day = WARM / (transactions[WARM]["time"] - transactions[0]["time"]) * DAY
+    assert sum(p.label == "fraud" for p in said) == pytest.approx(1_000 * 100 / events_a_day, rel=0.5)
+
+
+def test_a_warm_up_without_labels_alerts_nobody_by_a_model_that_knows_nothing(transactions):
+    blank = [{**row, "label": None} for row in transactions[:WARM]]
+    scorer = task(blank, online="recursive-logistic", baseline="none", serving="online")
+    said, _ = fed(scorer, inputs(transactions[: WARM + 1_000], DAY, WARM))
+    assert {p.label for p in said} == {"legitimate"}
+
+
+def test_what_is_served_changes_nothing_of_what_the_online_model_says(transactions):
+    rows = transactions[: WARM + 3_000]
+    scores = [
+        [p.online for p in fed(task(rows[:WARM], serving=serving), inputs(rows, DAY / 4, WARM))[0]]
+        for serving in ("online", "blend")
+    ]
+    assert scores[0] == scores[1]
+
+
 def test_what_is_spared_is_set_anew_behind_a_restart(transactions):
     first = task(transactions[:WARM], learn_alerts=True)
     snapshot = first.snapshot()

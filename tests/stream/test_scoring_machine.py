@@ -15,6 +15,7 @@ from river import base, linear_model, optim
 from stream import segments
 from stream.baseline import Baseline
 from stream.config import Stream
+from stream.derived import Derived
 from stream.entry import JOINED
 from stream.models import Models
 from stream.online import OnlineModel
@@ -59,7 +60,8 @@ class Frozen:
 
 def fresh(stream: Stream) -> ScoringTask:
     online = OnlineModel(Spy(), stream.kind, 2)
-    return ScoringTask("s", stream, Models(online, "spy", Baseline(Frozen(), stream.kind, "frozen"), (0.5, 0.5)))
+    baseline, derived = Baseline(Frozen(), stream.kind, "frozen"), Derived(stream.features)
+    return ScoringTask("s", stream, Models(online, "spy", baseline, (0.5, 0.5), derived=derived))
 
 
 def as_bytes(outputs: Outputs) -> bytes:
@@ -144,7 +146,9 @@ class ScoringMachine(RuleBasedStateMachine):
                 self.recent.append(event_id)
             self.uids[self.offset] = float(self.uid)
         self.truth.setdefault(event_id, "spam" if number % 3 == 0 else "ham")
-        return Event(event_id, time, {"uid": float(self.uid), "size": value}, self.offset, ahead)
+        return Event(
+            event_id, time, {"uid": float(self.uid), "size": value, "card": f"c{number % 4}"}, self.offset, ahead
+        )
 
     def label(self, event_id: str, move: Move) -> Label:
         truth = "spam" if int(event_id[1:]) % 3 == 0 else "ham"

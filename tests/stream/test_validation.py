@@ -86,12 +86,8 @@ def test_a_detector_is_judged_by_the_positives_that_it_misses_among_rows_it_has_
     fitted = forest().fit(before[data.labels[:4_000] != 1] if novelty else before)
     lost = missed((-fitted.score_samples(data.frame.iloc[4_000:])).tolist(), [label == 1 for label in labels[4_000:]])
     assert len(lost) > LEAST_POSITIVES
-    assert missed_risk(forest, data.frame, labels, [True] * 5_000, novelty=novelty) == risk(np.array(lost)).high
-
-
-def test_a_detector_with_too_few_judged_positives_is_not_fitted_for_that_and_has_no_risk():
-    data = anomalies(5_000, share=0.05)
-    assert missed_risk(lambda: None, data.frame, data.labels.tolist(), [True] * 5_000, novelty=False) is None
+    scores = baseline_scores(forest, data.frame, labels, "anomaly", 2, novelty=novelty)
+    assert missed_risk(scores, labels, [True] * 5_000) == risk(np.array(lost)).high
 
 
 @pytest.mark.parametrize(("positives", "known"), [(LEAST_POSITIVES - 1, False), (LEAST_POSITIVES, True)])

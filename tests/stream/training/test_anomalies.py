@@ -67,6 +67,16 @@ def test_the_losses_of_rows_make_one_less_spearmans_correlation_in_the_mean_of_t
     assert 1 - instability(scores).mean() == pytest.approx((one + other) / 2)
 
 
+def test_scores_that_tell_nothing_apart_are_not_stable():
+    chance = np.random.default_rng(3)
+    told = np.repeat(chance.random((500, 1)), 2, axis=1) + 0.01 * chance.random((500, 2))
+    assert instability(told).mean() < 0.01
+    constant, one_apart = np.ones((500, 2)), np.ones((500, 2))
+    one_apart[3, 0], one_apart[7, 1] = 2.0, 2.0
+    assert instability(constant).mean() == 1.0
+    assert instability(one_apart).mean() == pytest.approx(1.0, abs=0.01)
+
+
 def test_with_enough_positives_average_precision_chooses_and_the_card_has_it_of_each_candidate(far):
     assert far.card.chosen_by == "average precision"
     assert len(far.card.tried) >= 3
