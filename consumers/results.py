@@ -80,6 +80,10 @@ class Results(Outcome, kw_only=True):
             "detectors": {} if monitoring is None else monitoring.watched,
             "compared": self.compared,
             "cards_left_out": self.cards_left_out,
+            "entities": {
+                by: {"remembered": remembered, "evicted": evicted, "forgotten_labels": forgotten}
+                for by, (remembered, evicted, forgotten) in scoring.entities.items()
+            },
         }
 
     def report(self) -> str:

@@ -21,7 +21,7 @@ from stream.errors import SourceError
 from stream.monitoring import MonitoringTotals
 from stream.prequential import MODELS
 from stream.records import VERDICT
-from stream.totals import Losses
+from stream.totals import Losses, ScoringTotals
 from stream.wording import plural
 
 
@@ -125,6 +125,7 @@ def report(console: Console, plan: Plan, results: Results) -> None:
             f"{inputs.ahead:,} records have a time in the future and moved no clock; is the unit of time right "
             "(fields.time_unit)?"
         )
+    _gave_way(console, scoring)
     _tell(console, results)
     _value(console, results)
     if results.compared:
@@ -180,6 +181,15 @@ def _value(console: Console, results: Results) -> None:
         )
     for line in lines:
         console.print(line)
+
+
+def _gave_way(console: Console, totals: ScoringTotals) -> None:
+    for by, (remembered, evicted, _) in totals.entities.items():
+        if evicted:
+            console.print(
+                f"{by}: {remembered:,} are remembered, {evicted:,} times one gave way to another and began anew; "
+                "for more of them: features.entity_capacity"
+            )
 
 
 def _tell(console: Console, results: Results) -> None:

@@ -142,7 +142,7 @@ def _of_log(name: str, stream: Stream, rows: Rows, span: Span) -> Gathering:
 
 def _look(stream: Stream, rows: Sequence[dict[str, Any]]) -> None:
     """Warn of columns that none of the first rows has a value of."""
-    for column in stream.features.logged.given:
+    for column in (*stream.features.logged.given, *stream.features.keys):
         if all(row.get(column) in (None, "") for row in rows):
             log.warning(
                 "no row that was looked at has this column: it counts as missing", column=column, rows=len(rows)

@@ -23,7 +23,7 @@ SUMMARY = [
     "digest", "models", "alarms", "retrains", "segments",
 ]  # fmt: skip
 EXTRA = ["verdict", "monitor", "fates", "warm_up_unused", "versions", "cpu_seconds", "detectors", "compared"]
-EXTRA += ["cards_left_out"]
+EXTRA += ["cards_left_out", "entities"]
 FIGURES = ["errors", "accuracy", "balanced_accuracy", "log_loss", "brier", "roc_auc", "average_precision"]
 
 

@@ -14,14 +14,17 @@ from unittest.mock import Mock
 import msgspec
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from consumers.observer import Observer
 from consumers.order import Delay
 from consumers.plans import Plan
 from consumers.replay import Progress, replay
 from consumers.results import Results
+from consumers.screen import report
 from consumers.settings import load
 from consumers.sources import Source, open_source, simulated
+from stream.columns import Entity
 from stream.config import Duration, Features, Fields, Labels, Stream, Worker
 from stream.errors import SourceError, StateError, TrainingError
 from stream.records import Labelled, Prediction
@@ -325,6 +328,19 @@ def test_an_anomaly_stream_has_rankings_and_no_losses_of_probabilities(tmp_path)
     assert results.models["baseline"]["found"] > 0
     assert not {"errors", "accuracy", "log_loss"} & set(results.models["baseline"])
     assert {p.label for p in predictions} == {"0", "1"}
+
+
+def test_entities_that_gave_way_are_told(tmp_path):
+    card = Entity("card", "", ["count"], [Duration(60.0)])
+    features = Features(numeric=["v"], entities=[card], entity_capacity=10)
+    stream = Stream(classes=["0", "1"], features=features, baseline="none", serving="online", warm_up=100)
+    table = [{"time": 1e9 + i, "v": i % 7, "card": f"c{i % 20}", "label": i % 2} for i in range(200)]
+    results, _ = done(source(table), tmp_path / "a", stream=stream)
+    told = json.loads((tmp_path / "a" / "summary.json").read_bytes())["entities"]
+    assert told == {"card": {"remembered": 10, "evicted": 190, "forgotten_labels": told["card"]["forgotten_labels"]}}
+    screen = Console(file=io.StringIO(), width=200)
+    report(screen, Plan("s", source(table), stream), results)
+    assert "card: 10 are remembered, 190 times one gave way to another" in screen.file.getvalue()
 
 
 def test_card_precision_is_by_days_of_cards_not_known_from_the_warm_up_on(tmp_path):
