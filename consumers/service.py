@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from consumers.exporter import Exporter
 from consumers.fingerprint import fingerprint
@@ -117,7 +118,10 @@ def _tasks(
 
     def anew(task: str) -> ScoringTask:
         if not made:
-            made.append(warm_up(f"streams.{name}", stream, []).models if begin is None else begin())
+            models = warm_up(f"streams.{name}", stream, []).models if begin is None else begin()
+            # Each sees one event in so many.
+            models.before = replace(models.before, times=models.before.times[:: stream.partitions])
+            made.append(models)
         # Each task learns for itself: none may begin with what another has learned.
         return ScoringTask(name, stream, copy.deepcopy(made[0]), int(task))
 
@@ -189,7 +193,7 @@ def warm_models(plan: Plan, stream: Stream) -> Callable[[], Models]:
         numbered = not any(isinstance(row, dict) and names.event_id in row for row in first)
         redact = redaction(f"streams.{plan.name}.features", stream.features)
         least, sample = stream.labels.least_inspection_probability, Sample(stream)
-        decoder = RecordDecoder(names, time.time(), float("inf"), numbered=numbered, redact=redact, least=least)
+        decoder = RecordDecoder(names, time.time(), stream.max_ahead, numbered=numbered, redact=redact, least=least)
         examples = side_by_side(first, decoder, float(stream.labels.maturity), sample)
         made = warm_up(f"streams.{plan.name}", stream, *given(examples, sample))
         for reason, count in made.unused.items():

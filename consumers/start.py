@@ -273,17 +273,20 @@ def side_by_side(
 ) -> list[Example]:
     """Rows with their labels in them; those that are no events are left out.
 
-    Labels came when the rows say; after so many seconds where they do not.
+    Labels came when the rows say; after so many seconds where they do not. A time in the future is not believed: the
+    event before tells it.
     """
-    examples = []
+    examples: list[Example] = []
+    clock: float | None = None
     for index, fields in enumerate(rows):
         if isinstance(fields, dict):
             with suppress(RecordError):
                 event = decoder.event(fields, index, float(index))
-                label, came = decoder.label_of(fields), event.time + delay
+                clock = event.time if clock is None or not event.ahead else clock
+                label, came = decoder.label_of(fields), clock + delay
                 if label is not None and fields.get(decoder.fields.label_time) not in (None, ""):
                     came = decoder.label_time_of(fields)
-                example = Example(event.event_id, event.fields, label, event.time, came)
+                example = Example(event.event_id, event.fields, label, clock, came)
                 if label is not None and sample.stated:
                     try:
                         example.fair = sample.takes(event.event_id, decoder.probability(fields))

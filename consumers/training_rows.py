@@ -85,7 +85,7 @@ def _of_events(name: str, stream: Stream, plan: Plan, rows: Rows, span: Span) ->
             counts = not sample.stated
             if sample.stated and label is not None:
                 counts = sample.takes(event.event_id, decoder.probability(named))
-            derived = derive(event, label, _came(decoder, named))
+            derived = derive(event, label, None if label is None else _came(decoder, named))
         except RecordError as error:
             gathering.leave_out(str(error))
         else:

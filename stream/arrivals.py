@@ -194,7 +194,7 @@ class Arrivals:
             steps.append(Correct(entry, entry.last, entry.last_time))
             return
         # In the log labels are in the order of their maturity, not in that of their times.
-        self._learn(entry, time if self._logged else self.clock, models, steps)
+        self._learn(entry, min(time, self.clock) if self._logged else self.clock, models, steps)
         if final:
             late, sampled = self._stream.labels.maturity > 0, self.join.undisturbed(entry)
             steps.append(Leave(entry, entry.last, entry.last_time, late, sampled))

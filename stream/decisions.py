@@ -3,6 +3,7 @@
 The served score is one model's or the blend of both, which learns from labels whom to follow.
 """
 
+import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -94,6 +95,7 @@ class ByBudget:
         before, version = models.before, models.baseline_version or ""
         for time in before.times:
             self.share = self.budget.share(time)
+        self.budget.last = -math.inf  # whatever lies between the warm-up and the stream
         for name, scores in ((ONLINE, before.online), (version, before.baseline)):
             for score in scores[-WINDOW:]:
                 self._of(name).ranks.add(score)  # type: ignore[arg-type] # anomaly scores are numbers

@@ -77,10 +77,10 @@ class Derived:
             heappush(self.waiting, (comes, self.expected, positive, named))
             self.expected += 1
 
-    def resume(self, later: float) -> None:
-        """Go on after so many seconds of which nothing is known."""
+    def resume(self, later: float, now: float) -> None:
+        """Go on at that time, after so many seconds of which little is known."""
         for table in self.tables.values():
-            table.resume(later)
+            table.resume(later, now)
 
     def _named(self, row: Mapping[str, Any]) -> list[tuple[str, str]]:
         return [(by, row[by]) for by in self._risky if row[by] is not None]

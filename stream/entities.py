@@ -84,10 +84,9 @@ class Group:
         age, labelled = now - numbers[place], now - numbers[place + 1]
         if at["since"] is not None and age < math.inf:
             out[at["since"]] = max(0.0, age)
-        if age < 0.0:
-            age = 0.0  # the clock went back: nothing grows younger
-        else:
-            numbers[place] = now
+        if not -LONGEST <= age < 0.0:
+            numbers[place] = now  # further back than that, and the time before was a wrong one
+        age = max(0.0, age)  # the clock went back: nothing grows younger
         labelled, whole = max(0.0, labelled), since[0]
         near = None
         if self.values and value is not None:
@@ -204,9 +203,9 @@ class EntityTable:
     def observe(self, key: str, now: float, row: Mapping[str, Any]) -> list[float | None]:
         """What is known of an entity before an event of that time, of which ``row`` has the values; it is counted."""
         base = self._place(key)
-        # One wrong time must not make an old table of a young one.
+        # One wrong time must neither make an old table of a young one, nor keep it young.
         self.age += min(max(0.0, now - self.last), LONGEST)
-        self.last = now if self.last == math.inf else max(self.last, now)
+        self.last = now if self.last - now > LONGEST else max(self.last, now)
         since = self.age, self.labelled
         told: list[float | None] = []
         for group in self.groups:
@@ -296,12 +295,13 @@ class EntityTable:
         self.seen += 1
         self.changed = {slot // PAGE: self.seen for slot in range(len(keys))}
 
-    def resume(self, later: float) -> None:
-        """Go on after so many seconds of which nothing is known: entities have gone on as before."""
-        self.last += later
+    def resume(self, later: float, now: float) -> None:
+        """Go on at that time, after so many seconds of which little is known: entities have gone on as before."""
+        self.last = now
         for slot in range(len(self.keys)):
             for group in self.groups:
-                self.numbers[slot * self.width + group.begin] += later
+                place = slot * self.width + group.begin
+                self.numbers[place] = min(self.numbers[place] + later, now)
         self.seen += 1
         self.changed = dict.fromkeys(self.changed, self.seen)
 

@@ -56,7 +56,7 @@ class Lates:
             for entry in entries
             if entry.row is not None
             and (entry.state == WAITING or entry.prediction.time > newer)
-            and chosen.version not in self.shadows(entry)
+            and chosen.version not in (entry.prediction.baseline_version, *self.shadows(entry))
         ]
         scores: dict[int, Shadow] = {}
         for begin in range(0, len(fair), PART):

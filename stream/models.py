@@ -95,6 +95,8 @@ class Models(Struct):
         Raises StateError for a file that cannot be loaded.
         """
         champion = None if swap.champion is None else self._frozen(swap.champion, kind)
+        if champion is not None and champion.baseline.version != self.baseline_version:
+            self.before = replace(self.before, baseline=[])
         self.shadows = {chosen.version: self._frozen(chosen, kind) for chosen in swap.shadows}
         if champion is None:
             return

@@ -25,6 +25,9 @@ from stream.totals import InputCounts
 NEWEST = 2_000
 """Records, the newest, that tell where alerts begin: thresholds move along."""
 
+WHOLE = 0.9
+"""Of labels that have come within a time: of events that are as old, the log knows nearly all."""
+
 MOST_CORRECTIONS = 200_000
 """Last labels that are remembered while the log is gone through; of more than that, the first ones are not taken."""
 
@@ -114,7 +117,7 @@ class Relearning:
         gone = [column for column in stream.features.unlogged if column not in stream.features.text]
         features = stream.features.without(gone)
         self._task = ScoringTask(name, replace(stream, labels=at_once, features=features), models, logged=True)
-        self._newest = -math.inf
+        self._delays: deque[float] = deque(maxlen=NEWEST)
         self.learned = 0
         self.left_out: dict[str, int] = {}
 
@@ -159,16 +162,17 @@ class Relearning:
         arrivals.inputs, arrivals.join.counts, self._task.tally = InputCounts(), LabelCounts(), Tally()
         self._task.stream = self._stream  # for which its state is made
         self._task.decisions.relearned()
-        if self._newest > -math.inf:
-            # Of the events since then, which wait for labels, the log knows nothing.
-            self._task.models.derived.resume(max(0.0, arrivals.clock - self._newest))
+        if self._delays:
+            # Of the newest events most wait for labels, and are not in the log.
+            later = sorted(self._delays)[int(WHOLE * len(self._delays))]
+            self._task.models.derived.resume(later, arrivals.clock)
         return self._task
 
     def _inputs(self, logged: Logged) -> tuple[Event, Label]:
         record, latest = logged.record, logged.published + self._max_ahead
         fields, at = self._fields(record), record.position
-        if record.time <= latest:
-            self._newest = max(self._newest, record.time)
+        if record.label_time <= latest:
+            self._delays.append(max(0.0, record.label_time - record.time))
         return (
             Event(record.event_id, record.time, fields, at, record.time > latest, b""),
             Label(record.event_id, record.label_time, record.label, at, record.label_time > latest),

@@ -35,7 +35,7 @@ from stream.snapshot import Snapshot
 from stream.tally import Tally
 from stream.totals import InputCounts, ScoringTotals
 
-SCHEMA = 9
+SCHEMA = 10
 
 SAID_EVERY = 1_000
 """Events after which the models' references are said again: a monitor may have begun meanwhile."""

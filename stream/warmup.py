@@ -105,7 +105,8 @@ def warm_up(
                 alerts[side].extend(_given(model, [each for each, _ in rows]))
         models.thresholds = (_threshold(stream, alerts[0]), _threshold(stream, alerts[1]))
         # An online model that has learned next to nothing yet scores as it never will again.
-        models.before = Before(alerts[0][len(alerts[0]) // 2 :], alerts[1], [time for time, _ in times])
+        scored = unseen if isinstance(frozen, Baseline) else alerts[1]
+        models.before = Before(alerts[0][len(alerts[0]) // 2 :], list(scored), [time for time, _ in times])
     if frozen is not None and usable:
         given = alerts[1] if stream.kind == "anomaly" else [*_given(frozen, fields)]
         scores = unseen if isinstance(frozen, Baseline) and stream.kind == "anomaly" else given

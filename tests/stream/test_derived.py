@@ -187,16 +187,28 @@ def test_a_state_made_from_the_log_learns_from_the_columns_as_they_were():
     assert learned.models.derived.counts()["card"][0] == 3
 
 
-def test_a_state_made_from_the_log_tells_about_the_columns_of_one_that_never_stopped():
-    """The newest events, which wait for labels, are not in the log: entities are taken to have gone on as before."""
-    whole = task()
-    out = fed(whole, story(600, step=600.0, again=False), [10_000])[1]
-    made = Relearning("s", STREAM, warm_up("streams.s", STREAM, []).models)
+@pytest.mark.parametrize("soon", [0, 50])
+def test_a_state_made_from_the_log_tells_about_the_columns_of_one_that_never_stopped(soon):
+    """The newest events, which wait for labels, are not in the log: entities are taken to have gone on as before.
+
+    Also where one in so many has its label at once.
+    """
+    stream = replace(STREAM, labels=Labels())
+    whole = task(stream)
+    inputs = story(900, step=600.0, again=False)
+    at_once = {f"e{n}" for n in range(900) if soon and n % soon == 1}
+    times = {one.event_id: one.time for one in inputs if isinstance(one, Event)}
+    inputs = [
+        replace(one, time=times[one.event_id] + 60.0) if isinstance(one, Label) and one.event_id in at_once else one
+        for one in inputs
+    ]
+    out = fed(whole, sorted(inputs, key=lambda one: one.time), [10_000])[1]
+    made = Relearning("s", stream, warm_up("streams.s", stream, []).models)
     made.feed([Logged(record, record.label_time) for record in out if not record.correction])
     now = whole.clock + 60.0
     probe = [event(9_000 + at, now, f"c{at}", f"t{at}") for at in range(3)]
     told = []
-    rebuilt, snapshot = task(), made.finish().snapshot()
+    rebuilt, snapshot = task(stream), made.finish().snapshot()
     rebuilt.restore(snapshot.body, {name: of() for name, of in snapshot.segments.items()})
     for each in (whole, rebuilt):
         each.feed(probe)
@@ -205,6 +217,25 @@ def test_a_state_made_from_the_log_tells_about_the_columns_of_one_that_never_sto
         for name in ("card.count.1d", "card.amount.mean.1d", "terminal.count.7d"):
             assert found[name] == pytest.approx(right[name], rel=0.35), name
         assert found["card.since"] == pytest.approx(right["card.since"], abs=3_600.0)
+
+
+def test_a_label_with_a_time_in_the_future_does_not_keep_a_rebuilt_risk_from_fading():
+    whole = task(replace(STREAM, labels=Labels()))
+    said = fed(whole, [event(0, 0.0), Label("e0", 4e12, "fraud", 1, ahead=True), Tick(DAY)], [3])[1]
+    made = Relearning("s", whole.stream, warm_up("streams.s", STREAM, []).models)
+    made.feed([Logged(record, DAY) for record in said])
+    risks = made.finish().models.derived.tables["terminal"]
+    assert risks.observe("t", 20 * DAY, {})[2] < 0.01
+
+
+def test_one_time_in_the_future_among_a_warm_ups_rows_keeps_no_table_young():
+    given = [({"amount": 10.0, "card": f"c{at % 9}", "terminal": "t"}, "legitimate") for at in range(400)]
+    told = []
+    for wrong in (None, 100):
+        times = [(4e9 if at == wrong else at * HOUR, at * HOUR + DAY) for at in range(400)]
+        derived = warm_up("streams.s", STREAM, [*given, *given[:1]], [*times, (400 * HOUR,) * 2]).taken[-1][1]
+        told.append(derived["terminal.count.7d"])
+    assert told[1] == pytest.approx(told[0], rel=0.1)
 
 
 def test_what_comes_before_anything_has_told_the_time_counts_for_no_entity():

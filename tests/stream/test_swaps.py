@@ -236,6 +236,15 @@ def test_what_a_challenger_says_of_what_waited_is_within_the_alert_budget_too():
     assert further.count("yes") == pytest.approx(25, abs=20)
 
 
+def test_the_warm_ups_scores_are_not_those_of_a_baseline_that_came_in_its_place():
+    rare = msgspec.structs.replace(STREAM, kind="anomaly", online="recursive-logistic", serving="baseline")
+    made = warm_up("streams.s", rare, [(fields, label) for _, fields, label in rows(1_500, seed=1)])
+    assert (len(made.models.before.online), len(made.models.before.baseline)) == (750, 500)
+    made.models.swap(Swap(NEW), "anomaly")
+    assert made.models.before.baseline == []
+    assert made.models.before.online
+
+
 def test_without_its_segment_of_late_scores_a_snapshot_is_refused():
     made = task()
     made.feed(events(3))
