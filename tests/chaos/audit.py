@@ -195,5 +195,5 @@ def check_undisturbed(world: World, stories: Sequence[Story], batch: int) -> Non
         assert all(abs(a.score - b.score) <= 1e-9 for a, b in zip(there, predictions, strict=True))
         totals = story.restored.totals()
         assert digest(story.restored.models.online) == digest(task.models.online)
-        assert totals.inputs == task.inputs
+        assert totals.inputs == task.arrivals.inputs
         assert totals.labels == task.arrivals.join.counts
