@@ -283,9 +283,9 @@ def side_by_side(
             with suppress(RecordError):
                 event = decoder.event(fields, index, float(index))
                 clock = event.time if clock is None or not event.ahead else clock
-                label, came = decoder.label_of(fields), clock + delay
-                if label is not None and fields.get(decoder.fields.label_time) not in (None, ""):
-                    came = decoder.label_time_of(fields)
+                label = decoder.label_of(fields)
+                said = None if label is None else decoder.label_came(fields)
+                came = clock + delay if said is None else said
                 example = Example(event.event_id, event.fields, label, clock, came)
                 if label is not None and sample.stated:
                     try:

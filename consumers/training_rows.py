@@ -85,18 +85,12 @@ def _of_events(name: str, stream: Stream, plan: Plan, rows: Rows, span: Span) ->
             counts = not sample.stated
             if sample.stated and label is not None:
                 counts = sample.takes(event.event_id, decoder.probability(named))
-            derived = derive(event, label, None if label is None else _came(decoder, named))
+            derived = derive(event, label, None if label is None else decoder.label_came(named))
         except RecordError as error:
             gathering.leave_out(str(error))
         else:
             gathering.add(event.event_id, event.time, derived, label, counts=counts)
     return gathering
-
-
-def _came(decoder: RecordDecoder, fields: dict[str, Any]) -> float | None:
-    """When a row's label came; None where the row does not say it."""
-    said = fields.get(decoder.fields.label_time) if decoder.fields.label_time else None
-    return None if said in (None, "") else decoder.label_time_of(fields)
 
 
 class _Deriving:

@@ -109,6 +109,10 @@ class RecordDecoder:
             raise RecordError(name, "is missing: a label needs the time at which it came")
         return self._time(fields, name, math.inf)
 
+    def label_came(self, fields: dict[str, Any]) -> float | None:
+        """The same; None where the row does not say it."""
+        return None if fields.get(self.fields.label_time) in (None, "") else self.label_time_of(fields)
+
     def _id(self, fields: dict[str, Any], offset: int) -> str:
         if self.numbered:
             return f"row-{offset}"

@@ -215,13 +215,13 @@ class Selection(Struct):
             return Chosen(
                 by,
                 f"labels were chosen by what the {model} called, "
-                f"{_compared(cells, answer, f'of what it called {answer!r}')}",
+                + _compared(cells, answer, f"of what it called {answer!r}"),
             )
         if disagree.chosen(tests):
             return Chosen(
                 "disagreement",
                 "labels were chosen by whether the models disagree, "
-                f"{_compared(self.agreement, 'disagree', 'of the disagreements')}",
+                + _compared(self.agreement, "disagree", "of the disagreements"),
             )
         return None
 
